@@ -1,0 +1,19 @@
+"""The one kind of error a user sees: a sentence that names what was got and what was wanted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave (file, key, flag, sample) is not usable.
+
+    Commands print its text as one line and exit with code 2; nothing else may end a command on bad input.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The hint ``"; did you mean 'x'?"`` for the nearest of ``known``, or the empty string when nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
