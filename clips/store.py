@@ -1,0 +1,52 @@
+"""One reader interface over every way that clips lie on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from clips.dense import DenseStore
+from clips.read.pyskl import PysklStore
+from clips.streams import Clip
+from errors import InputError
+from graph.layout import SkeletonLayout
+
+
+class Store(Protocol):
+    """Named, labelled clips.
+
+    ``source`` is what errors call it; ``layout`` the skeleton that the data itself describes, if it does.
+    """
+
+    source: str
+    names: list[str]
+    labels: list[int]
+    layout: SkeletonLayout | None
+
+    def clip(self, index: int) -> Clip:
+        """Clip ``index`` as float32 (C, T, V, M); T may differ from clip to clip."""
+
+
+def open_store(
+    data_path: str | os.PathLike[str],
+    label_path: str | os.PathLike[str] | None = None,
+    *,
+    split: str | None = None,
+    mmap: bool = True,
+) -> Store:
+    """The clips at ``data_path``: MS-G3D's ``.npy`` with its label pickle, or a ``.pkl`` in pyskl's layout.
+
+    Raises:
+        InputError: no such file, an unknown kind, or one that does not hold what its kind promises.
+    """
+    suffix = Path(data_path).suffix
+    if suffix == ".npy":
+        if label_path is None:
+            raise InputError(f"{data_path}: a .npy file of clips needs label_path, the pickle of its names and labels")
+        if split is not None:
+            raise InputError(f"{data_path}: split {split!r} is for pickles; a .npy file is one part of one split")
+        return DenseStore(data_path, label_path, mmap=mmap)
+    if suffix in (".pkl", ".pickle"):
+        return PysklStore(data_path, split)
+    raise InputError(f"{data_path}: clips are read from .npy (MS-G3D) or .pkl (pyskl), not from {suffix or 'a folder'}")
