@@ -1,0 +1,1 @@
+"""Feeders: torch data sets over clips on disk, with the augmentations of each lineage."""

@@ -1,0 +1,121 @@
+"""The augmentations of the 2s-AGCN lineage, as MS-G3D's feeder has them: pad, crop, shift in time, move in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clips.streams import Clip
+
+
+def place(clip: Clip, start: int, length: int) -> Clip:
+    """``clip`` at frame ``start`` of an otherwise empty clip: (C, T, V, M) -> (C, length, V, M)."""
+    placed = np.zeros((clip.shape[0], length, *clip.shape[2:]), dtype=clip.dtype)
+    placed[:, start : start + clip.shape[1]] = clip
+    return placed
+
+
+def occupied(clip: Clip) -> tuple[int, int]:
+    """First frame with a non-zero value, and one past the last such frame; (0, T) for an all-zero clip."""
+    frames = np.flatnonzero((clip != 0).any(axis=(0, 2, 3)))
+    return (int(frames[0]), int(frames[-1]) + 1) if len(frames) else (0, clip.shape[1])
+
+
+@dataclass(frozen=True)
+class AutoPad:
+    """Pad a shorter clip with empty frames to ``window`` frames; a longer one stays."""
+
+    window: int
+    random_start: bool = False
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> int:
+        room = max(self.window - clip.shape[1], 0)
+        return int(rng.integers(room + 1)) if self.random_start else 0
+
+    def apply(self, clip: Clip, drawn: int) -> Clip:
+        return clip if clip.shape[1] >= self.window else place(clip, drawn, self.window)
+
+
+@dataclass(frozen=True)
+class RandomChoose:
+    """A random stretch of ``window`` frames; a shorter clip is placed at random among empty frames."""
+
+    window: int
+    pad: bool = True
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> int:
+        return int(rng.integers(abs(clip.shape[1] - self.window) + 1))
+
+    def apply(self, clip: Clip, drawn: int) -> Clip:
+        frames = clip.shape[1]
+        if frames >= self.window:
+            return clip[:, drawn : drawn + self.window]
+        return place(clip, drawn, self.window) if self.pad else clip
+
+
+@dataclass(frozen=True)
+class RandomShift:
+    """The occupied stretch of frames moved to a random place in time."""
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> int:
+        begin, end = occupied(clip)
+        return int(rng.integers(clip.shape[1] - (end - begin) + 1))
+
+    def apply(self, clip: Clip, drawn: int) -> Clip:
+        begin, end = occupied(clip)
+        return place(clip[:, begin:end], drawn, clip.shape[1])
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A drawn planar motion: key frames, and at each one angle (degrees), scale and shift along x and y."""
+
+    frames: np.ndarray
+    angle: np.ndarray
+    scale: np.ndarray
+    shift_x: np.ndarray
+    shift_y: np.ndarray
+
+
+@dataclass(frozen=True)
+class RandomMove:
+    """A camera that turns, zooms and drifts: x and y rotated, scaled and shifted, linearly between key frames.
+
+    Angles are in degrees, shifts in the unit of the data. Empty joints and bodies are moved like any other, as in
+    the published feeder. A key frame more than ``moves`` is drawn.
+    """
+
+    angles: tuple[float, ...] = (-10.0, -5.0, 0.0, 5.0, 10.0)
+    scales: tuple[float, ...] = (0.9, 1.0, 1.1)
+    shifts: tuple[float, ...] = (-0.2, -0.1, 0.0, 0.1, 0.2)
+    moves: tuple[int, ...] = (1,)
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> Motion:
+        frames = key_frames(clip.shape[1], int(rng.choice(self.moves)))
+        candidates = (self.angles, self.scales, self.shifts, self.shifts)
+        return Motion(frames, *(rng.choice(values, len(frames)) for values in candidates))
+
+    def apply(self, clip: Clip, drawn: Motion) -> Clip:
+        times = np.arange(clip.shape[1])
+        angle = np.deg2rad(_between(times, drawn.frames, drawn.angle))
+        scale = _between(times, drawn.frames, drawn.scale)
+        cosine, sine = (np.cos(angle) * scale)[:, None, None], (np.sin(angle) * scale)[:, None, None]
+        x, y = clip[0], clip[1]  # (T, V, M)
+        moved: Clip = clip.copy()
+        moved[0] = cosine * x - sine * y + _between(times, drawn.frames, drawn.shift_x)[:, None, None]
+        moved[1] = sine * x + cosine * y + _between(times, drawn.frames, drawn.shift_y)[:, None, None]
+        return moved
+
+
+def key_frames(frames: int, moves: int) -> np.ndarray:
+    """Frame numbers at which ``moves`` equal stretches of a clip begin, and its end."""
+    return np.append(np.arange(0, frames, frames / moves).round().astype(int), frames)
+
+
+def _between(times: np.ndarray, frames: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at ``times``: each stretch runs evenly from its first to its last frame, both inclusive."""
+    result = np.empty(len(times))
+    for begin, end, first, last in zip(frames[:-1], frames[1:], values[:-1], values[1:], strict=True):
+        result[begin:end] = np.linspace(first, last, end - begin)
+    return result

@@ -1,0 +1,152 @@
+"""The feeder: clips of one stream, augmented, as a torch data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from clips.store import Store, open_store
+from clips.streams import check_stream, stream_of_file
+from errors import InputError
+from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
+from feeders.transforms import DeriveStream, Normalize, Transform, build_transforms
+from graph.layouts import find_layout, layout_for_joints
+
+DEBUG_CLIPS = 100
+
+
+class Feeder(Dataset[tuple[np.ndarray, int, int]]):
+    """Clips as (float32 array (C, T, V, M), label, index); every argument of MS-G3D's feeder, and a few more.
+
+    The random draws of an item come from ``default_rng((seed, epoch, index))``: the number of workers and of
+    processes changes nothing. ``set_epoch`` is called before each pass.
+    """
+
+    def __init__(
+        self,
+        data_path: str | os.PathLike[str],
+        label_path: str | os.PathLike[str] | None = None,
+        random_choose: bool = False,
+        random_shift: bool = False,
+        random_move: bool = False,
+        window_size: int = -1,
+        normalization: bool = False,
+        debug: bool = False,
+        use_mmap: bool = True,
+        stream: str | None = None,
+        layout: Any = None,
+        split: str | None = None,
+        transforms: Sequence[Any] = (),
+    ) -> None:
+        """Open the clips and set up the pipeline.
+
+        Args:
+            data_path: MS-G3D's ``.npy`` or a pickle in pyskl's layout.
+            label_path: pickle of names and labels, beside a ``.npy``.
+            random_choose: a random stretch of ``window_size`` frames.
+            random_shift: the occupied frames moved in time.
+            random_move: a random planar motion of the camera.
+            window_size: frames of a clip; without ``random_choose`` a shorter clip is padded and a longer one stays.
+            normalization: each channel of each joint to mean 0, deviation 1 over the data set.
+            debug: the first 100 clips only.
+            use_mmap: read a clip from disk when it is asked for, instead of the whole file at once.
+            stream: joint, bone, joint_motion or bone_motion, derived from joint data; None takes the file as it is.
+            layout: skeleton whose bones the streams use (built-in name, YAML file or mapping); left out, the one
+                that the data describes, or the built-in one with this number of joints.
+            split: which split of a pickle.
+            transforms: further steps by name, before those above (``feeders.transforms``).
+
+        Raises:
+            InputError: whatever is wrong with a file or an argument, in a sentence.
+        """
+        self.store: Store = open_store(data_path, label_path, split=split, mmap=use_mmap)
+        count = min(len(self.store.names), DEBUG_CLIPS) if debug else len(self.store.names)
+        if count == 0:
+            raise InputError(f"{data_path}: there are no clips")
+        self.sample_name = list(self.store.names[:count])
+        self.label = list(self.store.labels[:count])
+        self.seed = self.epoch = 0
+
+        to_derive = self._stream_to_derive(stream)
+        derive = DeriveStream(to_derive, self._bone_pairs(to_derive, layout))
+        self.pipeline: list[Transform] = build_transforms(transforms, derive, "transforms")
+        if random_choose and window_size <= 0:
+            raise InputError(f"random_choose needs window_size, the number of frames to choose; got {window_size}")
+        if normalization:
+            self.pipeline.append(self._normalize())
+        if random_shift:
+            self.pipeline.append(RandomShift())
+        if window_size > 0:
+            self.pipeline.append(RandomChoose(window_size) if random_choose else AutoPad(window_size))
+        if random_move:
+            self.pipeline.append(RandomMove())
+
+    def __len__(self) -> int:
+        return len(self.sample_name)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int, int]:
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        clip = self.store.clip(index)
+        for transform in self.pipeline:
+            clip = transform.apply(clip, transform.draw(rng, clip))
+        return np.ascontiguousarray(clip, dtype=np.float32), self.label[index], index
+
+    def set_epoch(self, epoch: int, seed: int) -> None:
+        """Fix what the draws of the coming pass depend on, besides the index."""
+        self.epoch, self.seed = epoch, seed
+
+    def _stream_to_derive(self, stream: str | None) -> str:
+        """What is left to derive: nothing ("joint") when no stream is asked for, or the file holds it already."""
+        if stream is None:
+            return "joint"
+        held = stream_of_file(self.store.source)
+        if check_stream(stream, "stream") == held:
+            return "joint"
+        if held not in (None, "joint"):
+            raise InputError(
+                f"{self.store.source} holds the {held} stream, and {stream!r} is derived from joints: "
+                "name the joint file, or leave out stream"
+            )
+        return stream
+
+    def _bone_pairs(self, stream: str, layout: Any) -> tuple[tuple[int, int], ...]:
+        """The bones that ``stream`` needs; none when it needs none."""
+        if not stream.startswith("bone"):
+            return ()
+        joints = self.store.clip(0).shape[2]
+        if layout is not None:
+            skeleton = find_layout(layout)
+        else:
+            skeleton = self.store.layout or layout_for_joints(joints, f"{self.store.source}: stream {stream}")
+        if skeleton.num_joints != joints:
+            raise InputError(
+                f"{self.store.source} has {joints} joints, but layout {skeleton.name!r} {skeleton.num_joints}"
+            )
+        return skeleton.bone_pairs
+
+    def _normalize(self) -> Normalize:
+        """Mean and deviation of each channel of each joint over all frames and bodies, one clip in memory at a time."""
+        clips = (self._unaugmented(index) for index in range(len(self)))
+        first = next(clips)
+        total = first.sum(axis=(1, 3), dtype=np.float64)
+        squares = np.square(first, dtype=np.float64).sum(axis=(1, 3))
+        values = first.shape[1] * first.shape[3]
+        for clip in clips:
+            total += clip.sum(axis=(1, 3), dtype=np.float64)
+            squares += np.square(clip, dtype=np.float64).sum(axis=(1, 3))
+            values += clip.shape[1] * clip.shape[3]
+        mean = total / values
+        std = np.sqrt(np.maximum(squares / values - mean**2, 0))
+        std[std < 1e-12] = 1.0  # a joint that never moves (the centre) stays what it is
+        shape = (len(mean), 1, mean.shape[1], 1)
+        return Normalize(mean.reshape(shape).astype(np.float32), std.reshape(shape).astype(np.float32))
+
+    def _unaugmented(self, index: int) -> np.ndarray:
+        clip = self.store.clip(index)
+        for transform in self.pipeline:
+            clip = transform.apply(clip, transform.draw(np.random.default_rng(0), clip))
+        return clip
