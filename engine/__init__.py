@@ -1,0 +1,1 @@
+"""The engine: configuration, training, evaluation, checkpoints, scores. It may import every other package."""

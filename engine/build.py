@@ -1,0 +1,116 @@
+"""Feeders and networks from the dotted paths and arguments of a configuration, checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from engine.config import Config
+from errors import InputError
+from importing import bind_arguments, import_class
+
+
+class LabelledClips(Protocol):
+    """What the engine needs of a feeder, ours or a user's: a torch Dataset of (clip (C, T, V, M), label, index).
+
+    If it has ``set_epoch(epoch, seed)``, that is called before every pass.
+    """
+
+    sample_name: list[str]
+    label: list[int]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Any, int, int]: ...
+
+
+def build_feeder(config: Config, part: str) -> LabelledClips:
+    """The feeder of ``part`` (``train`` or ``test``).
+
+    Raises:
+        InputError: its class or arguments do not fit, or what the class says about the data.
+    """
+    key = f"{part}_feeder_args"
+    arguments = dict(getattr(config, key))
+    if config.stream is not None:
+        arguments["stream"] = config.stream
+    if config.debug:
+        arguments["debug"] = True
+    cls = import_class(config.feeder, "feeder")
+    if not issubclass(cls, Dataset):
+        raise InputError(f"feeder: {config.feeder} is not a torch Dataset")
+    bind_arguments(cls, arguments, key)
+    feeder: Any = cls(**arguments)
+    for name in ("sample_name", "label"):
+        if len(getattr(feeder, name, ())) != len(feeder):
+            raise InputError(f"feeder: {config.feeder} needs a list {name!r} with one entry per clip")
+    found: LabelledClips = feeder
+    return found
+
+
+def build_model(config: Config) -> nn.Module:
+    """The network, freshly initialised from the seed.
+
+    Raises:
+        InputError: no ``model`` given, its class or arguments do not fit, or what the class says about them.
+    """
+    cls = model_class(config)
+    torch.manual_seed(config.seed)
+    try:
+        model: nn.Module = cls(**config.model_args)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"model_args: {config.model} cannot be built: {error}") from error
+    return model
+
+
+def model_class(config: Config) -> type[nn.Module]:
+    """The class that ``model`` names, found to be a network that takes ``model_args``."""
+    if config.model is None:
+        raise InputError("model is missing: give the dotted path of a network, such as --model model.msg3d.Model")
+    cls = import_class(config.model, "model")
+    if not issubclass(cls, nn.Module):
+        raise InputError(f"model: {config.model} is not a torch Module")
+    bind_arguments(cls, config.model_args, "model_args")
+    return cls
+
+
+def check_fit(config: Config, feeder: LabelledClips, part: str) -> None:
+    """Compare a feeder's clips and labels with what the network was built for.
+
+    Looks at the network's arguments ``num_class``, ``num_point``, ``num_person`` and ``in_channels`` where it has them.
+
+    Raises:
+        InputError: a label out of range (the sample is named), or clips of another shape.
+    """
+    source = config.__dict__[f"{part}_feeder_args"].get("data_path", f"{part} data")
+    takes = bind_arguments(model_class(config), config.model_args, "model_args")
+    _check_labels(feeder, takes.get("num_class"), source)
+    shape = tuple(feeder[0][0].shape)
+    if len(shape) != 4:
+        raise InputError(f"{source}: wanted clips (C, T, V, M), got shape {shape}")
+    axes = {"in_channels": ("channels", 0), "num_point": ("joints", 2), "num_person": ("bodies", 3)}
+    for argument, (what, axis) in axes.items():
+        if takes.get(argument) not in (None, shape[axis]):
+            raise InputError(
+                f"{source} has {shape[axis]} {what} per clip, "
+                f"but the network is built for {takes[argument]} (model_args: {argument}{_graph(takes, argument)})"
+            )
+
+
+def _check_labels(feeder: LabelledClips, num_class: int | None, source: str) -> None:
+    for name, label in zip(feeder.sample_name, feeder.label, strict=True):
+        if num_class is not None and not 0 <= label < num_class:
+            raise InputError(
+                f"{source}: sample {name!r} has label {label}, but the network tells {num_class} classes apart, "
+                f"0 to {num_class - 1} (model_args: num_class)"
+            )
+
+
+def _graph(takes: Mapping[str, Any], argument: str) -> str:
+    return f", graph {takes['graph']}" if argument == "num_point" and "graph" in takes else ""

@@ -1,0 +1,133 @@
+"""What a run is: one frozen dataclass that is schema, check of the YAML files, and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, get_type_hints
+
+from errors import InputError, did_you_mean
+
+
+def _setting(default: Any, text: str, **extra: Any) -> Any:
+    """A field with its help text; ``choices`` and the like go along."""
+    metadata = {"help": text, **extra}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=type(default)(default).copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of a run. The names are YAML keys; flags are the same with dashes (``--work-dir``)."""
+
+    phase: str = _setting("train", "train, or test the given weights", choices=("train", "test"))
+    work_dir: str | None = _setting(None, "folder for weights, checkpoints, logs and scores; {stream} is filled in")
+    seed: int = _setting(1, "of the weights, the order of the clips and all augmentation")
+    stream: str | None = _setting(None, "joint, bone, joint_motion or bone_motion, derived from joint data")
+    debug: bool = _setting(False, "only the first 100 clips of each part")
+
+    feeder: str = _setting("feeders.feeder.Feeder", "dotted path of the data set class")
+    train_feeder_args: dict[str, Any] = _setting({}, "its arguments for training, as key=value or a YAML mapping")
+    test_feeder_args: dict[str, Any] = _setting({}, "its arguments for evaluation, likewise")
+    num_worker: int = _setting(0, "processes that load clips; 0 loads them in the main process")
+
+    model: str | None = _setting(None, "dotted path of the network class")
+    model_args: dict[str, Any] = _setting({}, "its arguments, as key=value or a YAML mapping")
+    weights: str | None = _setting(None, "weights to start from or to test")
+    ignore_weights: list[str] = _setting([], "names of weights to leave out when loading (a prefix is enough)")
+    checkpoint: str | None = _setting(None, "checkpoint to resume from; without --config its own settings are used")
+    optimizer_states: str | None = _setting(None, "file of optimizer states to start from")
+    start_epoch: int = _setting(0, "epochs already done (0-indexed epoch to go on with)")
+    allow_import: list[str] = _setting([], "further packages whose classes a checkpoint may name")
+
+    device: list[str] = _setting(["0"], "number of the GPU, or cpu; without a GPU everything runs on the CPU")
+    half: bool = _setting(False, "mixed precision on a GPU")
+    amp_opt_level: int = _setting(1, "0 float32, 1 and 2 mixed precision, 3 half precision", choices=(0, 1, 2, 3))
+    amp_dtype: str | None = _setting(None, "number format of --half", choices=("float16", "bfloat16"))
+
+    num_epoch: int = _setting(80, "last epoch")
+    batch_size: int = _setting(32, "clips per step of the optimizer")
+    forward_batch_size: int = _setting(16, "clips per forward pass; gradients add up to batch_size")
+    test_batch_size: int = _setting(256, "clips per forward pass in evaluation")
+    optimizer: str = _setting("SGD", "optimizer", choices=("SGD", "Adam"))
+    base_lr: float = _setting(0.01, "learning rate")
+    nesterov: bool = _setting(False, "Nesterov momentum")
+    weight_decay: float = _setting(5e-4, "weight decay")
+    step: list[int] = _setting([20, 40, 60], "epochs after which the learning rate is divided by 10")
+
+    eval_interval: int = _setting(1, "evaluate after every so many epochs")
+    eval_start: int = _setting(1, "first epoch to evaluate after")
+    save_interval: int = _setting(1, "write weights after every so many epochs")
+    save_score: bool | None = _setting(None, "write scores at every evaluation; left out: at the last one only")
+    show_topk: list[int] = _setting([1, 5], "which top-k accuracies to report")
+    log_interval: int = _setting(100, "steps between two points of the training curves")
+    print_log: bool = _setting(True, "write log.txt")
+    model_saved_name: str = _setting("weights", "first part of the names of the weight files")
+    assume_yes: bool = _setting(False, "accepted for MS-G3D's sake: nothing is ever asked")
+
+
+TYPES: dict[str, Any] = get_type_hints(Config)
+HELP: dict[str, Mapping[str, Any]] = {f.name: f.metadata for f in fields(Config)}
+DEFAULTS: dict[str, Any] = {
+    f.name: f.default_factory() if f.default_factory is not MISSING else f.default for f in fields(Config)
+}
+
+
+def make_config(values: Mapping[str, Any], origin: Mapping[str, str]) -> Config:
+    """A checked configuration; ``origin`` says for every key where its value came from.
+
+    Raises:
+        InputError: an unknown key (the nearest is named), a value of another type, or one that is out of range.
+    """
+    checked = {}
+    for key, value in values.items():
+        where = origin.get(key, "")
+        if key not in TYPES:
+            raise InputError(f"{where}: unknown key {key!r}{did_you_mean(key, TYPES)}")
+        checked[key] = _coerce(value, TYPES[key], f"{where}: {key}")
+        choices = HELP[key].get("choices")
+        if choices and checked[key] is not None and checked[key] not in choices:
+            raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(map(str, choices))}")
+    config = Config(**checked)
+    for key in ("num_epoch", "batch_size", "forward_batch_size", "test_batch_size", "eval_interval", "save_interval",
+                "log_interval"):  # fmt: skip
+        if getattr(config, key) < 1:
+            raise InputError(f"{origin.get(key, '')}: {key} is {getattr(config, key)}, wanted at least 1")
+    return config
+
+
+def _coerce(value: Any, wanted: Any, where: str) -> Any:
+    """``value`` as type ``wanted``: YAML 1.1 reads 1e-3 as a string, and a single item may stand for a list of one."""
+    kind = str(wanted).replace("typing.", "")
+    if value is None and "None" in kind:
+        return None
+    if kind.startswith("list"):
+        item = int if "int" in kind else str
+        return [_coerce(element, item, where) for element in (value if isinstance(value, list) else [value])]
+    if kind.startswith("dict"):
+        if isinstance(value, Mapping):
+            return dict(value)
+        raise InputError(f"{where} is {value!r}, wanted a mapping")
+    if "bool" in kind:
+        return _as_bool(value, where)
+    try:
+        if wanted is int and not isinstance(value, bool) and float(value) == int(float(value)):
+            return int(float(value))
+        if wanted is float and not isinstance(value, bool):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    if "str" in kind and isinstance(value, (str, int)) and not isinstance(value, bool):
+        return str(value)
+    names = {int: "a whole number", float: "a number"}
+    raise InputError(f"{where} is {value!r}, wanted {names.get(wanted, 'text')}")
+
+
+def _as_bool(value: Any, where: str) -> bool:
+    words = {"true": True, "yes": True, "1": True, "y": True, "t": True, "on": True}
+    words |= {"false": False, "no": False, "0": False, "n": False, "f": False, "off": False}
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise InputError(f"{where} is {value!r}, wanted True or False") from None

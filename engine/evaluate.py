@@ -1,0 +1,46 @@
+"""Evaluation: the one function behind in-training evaluation, ``--phase test`` and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from engine.data import Batch
+from engine.precision import Precision
+from engine.scores import top_k_accuracy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a set of clips: ``logits`` (N, num_class) float32 in the order of ``names`` and ``labels`` (N,)."""
+
+    names: Sequence[str]
+    labels: np.ndarray
+    logits: np.ndarray
+    loss: float
+
+    def accuracy(self, k: int = 1) -> float:
+        """Share of clips whose class is among the ``k`` best."""
+        return top_k_accuracy(self.logits, self.labels, k)
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, batches: Iterable[Batch], names: Sequence[str], *, precision: Precision, device: torch.device
+) -> Evaluation:
+    """Scores of every clip of ``batches``, in which clip ``i`` is called ``names[i]``."""
+    model.eval()
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    loss = 0.0
+    for clips, labels, indices in batches:
+        with precision.autocast():
+            logits = model(precision.cast(clips.to(device, non_blocking=True))).float().cpu()
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        found.append((logits.numpy(), labels.numpy(), indices.numpy()))
+    logits_, labels_, indices_ = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Evaluation([names[i] for i in indices_], labels_, logits_, loss / len(labels_))

@@ -1,0 +1,92 @@
+"""Weights into a network: strict, and clear about what does not fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.tensor_files import read_tensors
+from errors import InputError, did_you_mean
+
+HEAD = "fc."
+SHOWN = 5
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The state dict in a file: MS-G3D's ``.pt`` or ``.pkl``, or one of our checkpoints.
+
+    The prefix ``module.``, which nn.DataParallel leaves, is taken off.
+
+    Raises:
+        InputError: unreadable, or not a mapping of names to tensors.
+    """
+    content = read_tensors(path)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{path}: wanted weights by name, got {type(content).__name__}")
+    state = {}
+    for name, value in content.items():
+        if not isinstance(value, (Tensor, np.ndarray)):
+            raise InputError(f"{path}: wanted weights by name, but {name!r} is {type(value).__name__}")
+        state[str(name).removeprefix("module.")] = torch.as_tensor(value)
+    return state
+
+
+def load_weights(
+    model: nn.Module, state: Mapping[str, Tensor], source: str, *, ignore: Sequence[str] = (), new_head: bool = False
+) -> list[str]:
+    """Load ``state`` into ``model`` and return what there is to say about it.
+
+    Names in ``ignore``, or that begin with one, keep their initial values; with ``new_head`` (training from other
+    weights) so does a last layer for another number of classes. ``source`` is what errors call the file.
+
+    Raises:
+        InputError: names are missing, unexpected, or of another shape; all three are listed.
+    """
+    own = model.state_dict()
+    ignored = {name for name in {*own, *state} if any(name == i or name.startswith(f"{i}.") for i in ignore)}
+    unused = [i for i in ignore if not any(name == i or name.startswith(f"{i}.") for name in own)]
+    if unused:
+        raise InputError(f"ignore_weights: the network has no weight {unused[0]!r}{did_you_mean(unused[0], own)}")
+    shapes = {n for n in own.keys() & state.keys() - ignored if own[n].shape != state[n].shape}
+    said = [f"{source}: left out {len(ignored)} weights as told"] if ignored else []
+    if new_head and shapes and all(name.startswith(HEAD) for name in shapes):
+        name = min(shapes)
+        said.append(f"{source}: last layer made anew, {len(state[name])} -> {len(own[name])} classes")
+        ignored |= shapes
+        shapes = set()
+    missing = sorted(own.keys() - state.keys() - ignored)
+    unexpected = sorted(state.keys() - own.keys() - ignored)
+    if missing or unexpected or shapes:
+        raise InputError(f"{source} does not fit the network: {_explain(missing, unexpected, shapes, own, state)}")
+    model.load_state_dict({n: value for n, value in state.items() if n not in ignored}, strict=not ignored)
+    return said
+
+
+def _explain(
+    missing: Sequence[str],
+    unexpected: Sequence[str],
+    shapes: set[str],
+    own: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+) -> str:
+    parts = []
+    if missing:
+        parts.append(f"{len(missing)} missing ({_some(missing)})")
+    if unexpected:
+        names = [f"{name}{did_you_mean(name, missing)}" for name in unexpected[:SHOWN]]
+        parts.append(f"{len(unexpected)} unexpected ({_some(names, len(unexpected))})")
+    if shapes:
+        lines = [f"{n}: {tuple(state[n].shape)} for {tuple(own[n].shape)}" for n in sorted(shapes)[:SHOWN]]
+        parts.append(f"{len(shapes)} of another shape ({_some(lines, len(shapes))})")
+    return "; ".join(parts)
+
+
+def _some(names: Sequence[str], total: int | None = None) -> str:
+    more = (total or len(names)) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,92 @@
+"""The folder of a run: what lies where, and who may write there."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from clips.files import write_text
+from engine.config import Config
+from errors import InputError
+
+
+class WorkDir:
+    """Paths within a work dir, as MS-G3D names them where it has them."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises InputError when no work dir is given."""
+        if config.work_dir is None:
+            raise InputError("work_dir is missing: say with --work-dir where to put weights, logs and scores")
+        self.path = Path(config.work_dir.replace("{stream}", config.stream or "joint"))
+        self.weights_name = config.model_saved_name
+        self.train_curves = self.path / "trainlogs" / "train"
+        self.test_curves = self.path / "trainlogs" / "val"
+        self.last = self.path / "checkpoints" / "last.pt"
+        self.best = self.path / "checkpoints" / "best.pt"
+        self.log = self.path / "log.txt"
+
+    def weights(self, epoch: int, step: int) -> Path:
+        """File of the weights after ``epoch`` epochs and ``step`` optimizer steps."""
+        return self.path / "weights" / f"{self.weights_name}-{epoch}-{step}.pt"
+
+    def holds_training(self) -> bool:
+        """Whether a training run has left anything here."""
+        return any((self.path / part).exists() for part in ("weights", "checkpoints", "trainlogs"))
+
+    def claim(self, config: Config, *, resumed: bool) -> None:
+        """Make the folder; a new training run gets one of its own.
+
+        Raises:
+            InputError: another training run is here, or the folder cannot be made.
+        """
+        if config.phase == "train" and not resumed and self.holds_training():
+            hint = f"resume it with --checkpoint {self.last}, or " if self.last.is_file() else ""
+            raise InputError(f"{self.path} already holds a training run: {hint}choose another --work-dir")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be made a work dir: {error.strerror}") from error
+
+    def describe(self, config: Config, origin: Mapping[str, str]) -> None:
+        """Write ``config.yaml`` and ``run.json``; a test in a training run's folder puts ``test-`` in front."""
+        prefix = "test-" if config.phase == "test" and self.holds_training() else ""
+        write_text(self.path / f"{prefix}config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
+        facts = {
+            "command": sys.argv,
+            "config": asdict(config),
+            "origin": dict(origin),
+            "git_commit": _git_commit(),
+            "versions": {
+                "python": platform.python_version(),
+                "torch": str(torch.__version__),
+                "numpy": np.__version__,
+                "platform": platform.platform(),
+            },
+        }
+        write_text(self.path / f"{prefix}run.json", json.dumps(facts, indent=2) + "\n")
+
+
+def write_result(path: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
+    """Write a result as JSON."""
+    write_text(path, json.dumps(dict(result), indent=2) + "\n")
+
+
+def _git_commit() -> str | None:
+    """Commit of the code that runs, with ``+`` when the tree has changes; None outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
