@@ -9,6 +9,24 @@ from torch import Tensor, nn
 DILATIONS = (1, 2, 3, 4)
 
 
+class FramewiseConv(nn.Conv2d):
+    """1×1 convolution of every ``step``-th frame.
+
+    The frames are picked before the convolution, not by its stride: the values are the same, and oneDNN's weight
+    gradient of strided 1×1 convolutions on channels-last input writes past its memory when there are few channels
+    (uxlfoundation/oneDNN#6035).
+
+    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / step), V).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, step: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :, :: self.step])
+
+
 class TemporalConv(nn.Module):
     """Convolution over time and BatchNorm, no activation.
 
@@ -27,6 +45,21 @@ class TemporalConv(nn.Module):
             stride=(stride, 1),
             dilation=(dilation, 1),
         )
+        self.bn = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))
+
+
+class Projection(nn.Module):
+    """1×1 convolution of every ``stride``-th frame and BatchNorm: a residual of another shape.
+
+    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.conv = FramewiseConv(in_channels, out_channels, step=stride)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,12 +89,10 @@ class MultiScaleTemporalConv(nn.Module):
             nn.MaxPool2d(kernel_size=(3, 1), stride=(stride, 1), padding=(1, 0)),
             nn.BatchNorm2d(width),
         )
-        plain = nn.Sequential(nn.Conv2d(in_channels, last, kernel_size=1, stride=(stride, 1)), nn.BatchNorm2d(last))
+        plain = nn.Sequential(FramewiseConv(in_channels, last, step=stride), nn.BatchNorm2d(last))
         self.branches = nn.ModuleList([*dilated, pooled, plain])
         same_shape = in_channels == out_channels and stride == 1
-        self.residual = (
-            nn.Identity() if same_shape else TemporalConv(in_channels, out_channels, kernel_size=1, stride=stride)
-        )
+        self.residual = nn.Identity() if same_shape else Projection(in_channels, out_channels, stride=stride)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
