@@ -20,15 +20,16 @@ def import_class(path: str, key: str) -> type[Any]:
         InputError: no such module, no such name in it, or not a class.
     """
     module_name, _, name = path.rpartition(".")
-    if not module_name:
+    if not module_name or path.startswith("."):
         raise InputError(f"{key}: {path!r} is not a dotted path such as 'model.msg3d.Model'")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+    except (ImportError, SyntaxError) as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is None or not (module_name + ".").startswith(absent + "."):
             raise InputError(f"{key}: importing {module_name!r} failed: {error}") from error
         hint = did_you_mean(module_name, _modules_beside(module_name))
-        raise InputError(f"{key}: there is no module {error.name!r} for {path!r}{hint}") from error
+        raise InputError(f"{key}: there is no module {absent!r} for {path!r}{hint}") from error
     found = getattr(module, name, None)
     if not inspect.isclass(found):
         classes = [n for n, value in vars(module).items() if inspect.isclass(value)]
@@ -46,7 +47,7 @@ def bind_arguments(cls: type[Any], arguments: Mapping[str, Any], key: str) -> di
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     for name in arguments:
         if name not in parameters and not takes_any:
-            hint = did_you_mean(name, parameters) or f"; it takes {', '.join(parameters)}"
+            hint = did_you_mean(str(name), parameters) or f"; it takes {', '.join(parameters)}"
             raise InputError(f"{key}: {cls.__module__}.{cls.__qualname__} takes no argument {name!r}{hint}")
     empty = inspect.Parameter.empty
     named = [p for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]

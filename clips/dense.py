@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +38,15 @@ class DenseStore:
         """Clip ``index`` as float32 (C, T, V, M)."""
         return np.array(self.data[index], dtype=np.float32)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without a mapped array: a worker process opens the file itself instead of being sent what is in it."""
+        return vars(self) | ({"data": None} if isinstance(self.data, np.memmap) else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if state["data"] is None:
+            self.data = _open_array(Path(self.source), mmap=True)
+
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
     """Sample names and labels of a ``_label.pkl`` file.
@@ -47,8 +58,8 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
     if not (isinstance(content, (tuple, list)) and len(content) == 2):
         raise InputError(f"{path}: wanted a pickled pair (sample names, labels), got {type(content).__name__}")
     try:
-        names, labels = [str(name) for name in content[0]], [int(label) for label in content[1]]
-    except (TypeError, ValueError) as error:
+        names, labels = [str(name) for name in content[0]], [operator.index(label) for label in content[1]]
+    except TypeError as error:
         raise InputError(f"{path}: wanted sample names and integer labels: {error}") from error
     if len(names) != len(labels):
         raise InputError(f"{path}: {len(names)} sample names, but {len(labels)} labels")
@@ -60,11 +71,17 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
 
 def _open_array(path: Path, *, mmap: bool) -> np.ndarray:
     try:
-        data: np.ndarray = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        data = np.lib.format.open_memmap(path, mode="r") if mmap else _read_array(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a readable .npy array: {error}") from error
+    except Exception as error:  # damaged bytes can make NumPy raise nearly anything
+        raise InputError(f"{path}: not a readable .npy array: {error or type(error).__name__}") from error
     if data.ndim != 5 or data.dtype.kind != "f":
         raise InputError(f"{path}: wanted real numbers (N, C, T, V, M), got {data.dtype} {data.shape}")
     return data
+
+
+def _read_array(path: Path) -> np.ndarray:
+    with open(path, "rb") as file:
+        array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    return array

@@ -10,23 +10,28 @@ from typing import BinaryIO
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file that appears under ``path`` only when the block ends well.
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside ``path``, of the same suffix, that takes its place when the block ends well.
 
-    It is written beside ``path``, flushed to the disk and renamed; on an error ``path`` stays as it was. Missing
-    folders are made.
+    On an error ``path`` stays as it was and nothing is left beside it. Missing folders are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{os.getpid()}.partial.{path.name}")
     try:
-        with open(beside, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield beside
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file that appears under ``path`` only when the block ends well; on the disk by then."""
+    with atomic_path(path) as beside, open(beside, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clips.streams import Clip
+from errors import InputError
 
 
 def place(clip: Clip, start: int, length: int) -> Clip:
@@ -14,6 +15,12 @@ def place(clip: Clip, start: int, length: int) -> Clip:
     placed = np.zeros((clip.shape[0], length, *clip.shape[2:]), dtype=clip.dtype)
     placed[:, start : start + clip.shape[1]] = clip
     return placed
+
+
+def check_window(window: int) -> None:
+    """Refuse a ``window`` that is no number of frames."""
+    if not isinstance(window, int) or window < 1:
+        raise InputError(f"window is a number of frames, not {window!r}")
 
 
 def occupied(clip: Clip) -> tuple[int, int]:
@@ -29,6 +36,9 @@ class AutoPad:
     window: int
     random_start: bool = False
 
+    def __post_init__(self) -> None:
+        check_window(self.window)
+
     def draw(self, rng: np.random.Generator, clip: Clip) -> int:
         room = max(self.window - clip.shape[1], 0)
         return int(rng.integers(room + 1)) if self.random_start else 0
@@ -43,6 +53,9 @@ class RandomChoose:
 
     window: int
     pad: bool = True
+
+    def __post_init__(self) -> None:
+        check_window(self.window)
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> int:
         return int(rng.integers(abs(clip.shape[1] - self.window) + 1))

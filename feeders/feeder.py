@@ -90,9 +90,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, int]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        clip = self.store.clip(index)
-        for transform in self.pipeline:
-            clip = transform.apply(clip, transform.draw(rng, clip))
+        clip = self._through_pipeline(index, rng)
         return np.ascontiguousarray(clip, dtype=np.float32), self.label[index], index
 
     def set_epoch(self, epoch: int, seed: int) -> None:
@@ -130,7 +128,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
     def _normalize(self) -> Normalize:
         """Mean and deviation of each channel of each joint over all frames and bodies, one clip in memory at a time."""
-        clips = (self._unaugmented(index) for index in range(len(self)))
+        clips = (self._through_pipeline(index, np.random.default_rng(0)) for index in range(len(self)))
         first = next(clips)
         total = first.sum(axis=(1, 3), dtype=np.float64)
         squares = np.square(first, dtype=np.float64).sum(axis=(1, 3))
@@ -145,8 +143,14 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         shape = (len(mean), 1, mean.shape[1], 1)
         return Normalize(mean.reshape(shape).astype(np.float32), std.reshape(shape).astype(np.float32))
 
-    def _unaugmented(self, index: int) -> np.ndarray:
+    def _through_pipeline(self, index: int, rng: np.random.Generator) -> np.ndarray:
         clip = self.store.clip(index)
         for transform in self.pipeline:
-            clip = transform.apply(clip, transform.draw(np.random.default_rng(0), clip))
+            try:
+                clip = transform.apply(clip, transform.draw(rng, clip))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                raise InputError(
+                    f"{self.store.source}: {type(transform).__name__} does not fit {self.sample_name[index]}, "
+                    f"(C, T, V, M) = {clip.shape}: {error}"
+                ) from error
         return clip

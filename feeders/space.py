@@ -60,8 +60,11 @@ class RandomRotation:
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:
-    """Rz Ry Rx for angles (x, y, z) in radians: a (3, 3) matrix for column vectors."""
-    (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
+    """Rz Ry Rx for angles (x, y, z) in radians: a (3, 3) matrix for column vectors.
+
+    Positive angles turn clockwise, seen from the tip of the axis, as in the published code.
+    """
+    (sx, sy, sz), (cx, cy, cz) = -np.sin(angles), np.cos(angles)
     rx = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     rz = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])

@@ -98,11 +98,11 @@ def _build(item: Any, key: str) -> Transform:
     known = [field.name for field in fields(cls)]
     for argument in arguments or {}:
         if argument not in known:
-            hint = did_you_mean(argument, known) or f"; it takes {', '.join(known) or 'none'}"
+            hint = did_you_mean(str(argument), known) or f"; it takes {', '.join(known) or 'none'}"
             raise InputError(f"{key}: {name} takes no argument {argument!r}{hint}")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in (arguments or {}).items()}
     try:
         transform: Transform = cls(**values)
-    except TypeError as error:
+    except (TypeError, InputError) as error:
         raise InputError(f"{key}: {name}: {error}") from error
     return transform

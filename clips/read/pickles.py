@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 from pathlib import Path
@@ -12,12 +13,65 @@ import numpy as np
 from errors import InputError
 
 # What NumPy and the standard library write for containers and arrays.
-_CONTAINERS = {("builtins", name) for name in ("set", "frozenset", "complex", "slice", "bytearray")} | {
+_CONTAINERS = {("builtins", name) for name in ("set", "frozenset", "complex", "slice", "bytes", "bytearray")} | {
     ("collections", "OrderedDict"),
     ("_codecs", "encode"),
 }
-_ARRAYS = {("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer")}
-_NUMPY_CORE = "numpy._core" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else "numpy.core"
+_KINDS = "biufcSUO"  # booleans, numbers, bytes, text, Python objects
+
+
+class _Dtype:
+    """The type of an array's elements, as far as a file may choose it.
+
+    NumPy's own class believes whatever sizes and flags a pickle gives it, and then reads the file's bytes as pointers.
+    """
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.dtype = np.dtype(str(code))
+        if self.dtype.kind not in _KINDS:
+            raise pickle.UnpicklingError(f"it holds an array of {self.dtype}")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array(np.ndarray):
+    """An array whose elements and shape are checked before NumPy fills it from a pickle; pickled again, a plain one."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, element, fortran_order, values = state
+        if element.dtype.kind == "O" and not (isinstance(values, list) and len(values) == math.prod(shape)):
+            raise pickle.UnpicklingError(f"it holds an array {shape} with another number of elements")
+        super().__setstate__((1, shape, element.dtype, fortran_order, values))
+
+    def __reduce__(self) -> Any:
+        return np.asarray(self).__reduce__()  # not of this class, which is for reading alone
+
+
+def _reconstruct(*_: Any) -> Any:
+    return _Array((0,))
+
+
+def _scalar(element: _Dtype, value: Any) -> Any:
+    if element.dtype.itemsize == 0:
+        return element.dtype.type()
+    data = value.encode("latin1") if isinstance(value, str) else value  # Python 2 wrote text
+    return np.frombuffer(data, element.dtype, count=1)[0]
+
+
+def _frombuffer(buffer: Any, element: _Dtype, shape: Any, order: Any, axes: Any = None) -> Any:
+    array = np.frombuffer(buffer, element.dtype)
+    return array.reshape(shape).transpose(axes) if order == "K" else array.reshape(shape, order=order)
+
+
+# An array is told that it is one, not handed the class: that would make arrays of any memory.
+_ARRAYS = {
+    ("numpy", "dtype"): _Dtype,
+    ("numpy", "ndarray"): "numpy.ndarray",
+    ("multiarray", "_reconstruct"): _reconstruct,
+    ("multiarray", "scalar"): _scalar,
+    ("numeric", "_frombuffer"): _frombuffer,
+}
 
 
 class _DataUnpickler(pickle.Unpickler):
@@ -25,13 +79,12 @@ class _DataUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         module = module.replace("__builtin__", "builtins")
-        if (module, name) in _CONTAINERS or (module == "numpy" and name in ("ndarray", "dtype")):
-            return super().find_class(module, name)
-        if module == "numpy.dtypes" and name.endswith("DType"):
+        if (module, name) in _CONTAINERS:
             return super().find_class(module, name)
         package, _, last = module.rpartition(".")
-        if package in ("numpy.core", "numpy._core") and (last, name) in _ARRAYS:
-            return super().find_class(f"{_NUMPY_CORE}.{last}", name)
+        known = (last if package in ("numpy.core", "numpy._core") else module, name)
+        if known in _ARRAYS:
+            return _ARRAYS[known]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not plain data, so it was not loaded")
 
     def persistent_load(self, pid: Any) -> NoReturn:

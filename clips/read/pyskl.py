@@ -32,26 +32,29 @@ class PysklStore:
         self.source = str(path)
         content = read_pickle(path)
         annotations, splits, meta = _parts(content, self.source)
-        first = annotations[0]["keypoint"].shape
+        first = _joints_and_channels(annotations[0])
         for annotation in annotations:
-            if annotation["keypoint"].shape[2:] != first[2:]:
+            if _joints_and_channels(annotation) != first:
                 raise InputError(
-                    f"{path}: {annotation['frame_dir']} has (V, C) = {annotation['keypoint'].shape[2:]}, "
-                    f"the recordings before it {first[2:]}"
+                    f"{path}: {annotation['frame_dir']} has (V, C) = {_joints_and_channels(annotation)}, "
+                    f"the recordings before it {first}"
                 )
         self.num_person = max(annotation["keypoint"].shape[0] for annotation in annotations)
         self.layout: SkeletonLayout | None = (
-            layout_from_metadata(meta, first[2], self.source) if "edges_1based" in meta else None
+            layout_from_metadata(meta, first[0], self.source) if "edges_1based" in meta else None
         )
         self._annotations = annotations if split is None else _select(annotations, splits, split, self.source)
         self.names = [str(annotation["frame_dir"]) for annotation in self._annotations]
         self.labels = [int(annotation["label"]) for annotation in self._annotations]
+        repeated = len(self.names) - len(set(self.names))
+        if repeated:
+            raise InputError(f"{path}: {repeated} recordings occur more than once")
 
     def clip(self, index: int) -> Clip:
         """Recording ``index`` as float32 (C, T, V, M)."""
         annotation = self._annotations[index]
         keypoint = annotation["keypoint"].astype(np.float32)
-        if "keypoint_score" in annotation:
+        if annotation.get("keypoint_score") is not None:
             score = annotation["keypoint_score"].astype(np.float32)
             keypoint = np.concatenate([keypoint, score[..., None]], axis=-1)
         bodies, frames, joints, channels = keypoint.shape
@@ -87,29 +90,37 @@ def _check_annotation(annotation: Any, where: str) -> None:
             f"{where} ({annotation['frame_dir']}): label is {annotation['label']!r}, wanted a class number"
         )
     keypoint, score = annotation["keypoint"], annotation.get("keypoint_score")
-    if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind not in "fiu":
+    if not _is_numeric(keypoint) or keypoint.ndim != 4:
         raise InputError(f"{where} ({annotation['frame_dir']}): keypoint must be an array (M, T, V, C)")
     if 0 in keypoint.shape:
         raise InputError(f"{where} ({annotation['frame_dir']}): keypoint is empty, (M, T, V, C) = {keypoint.shape}")
-    if score is not None and (not isinstance(score, np.ndarray) or score.shape != keypoint.shape[:3]):
+    if score is not None and (not _is_numeric(score) or score.shape != keypoint.shape[:3]):
         raise InputError(f"{where} ({annotation['frame_dir']}): keypoint_score must be an array {keypoint.shape[:3]}")
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
+
+
+def _joints_and_channels(annotation: Mapping[str, Any]) -> tuple[int, int]:
+    joints, channels = annotation["keypoint"].shape[2:]
+    return joints, channels + (annotation.get("keypoint_score") is not None)
 
 
 def _select(
     annotations: list[dict[str, Any]], splits: Mapping[str, Any], split: str, source: str
 ) -> list[dict[str, Any]]:
-    """The annotations of ``split`` in file order, each exactly once."""
+    """The annotations of ``split`` in file order."""
     if split not in splits:
-        raise InputError(
-            f"{source}: there is no split {split!r}, only {', '.join(splits)}{did_you_mean(split, splits)}"
-        )
+        known = [str(name) for name in splits]
+        only = ", ".join(known) or "the whole file"
+        raise InputError(f"{source}: there is no split {split!r}, only {only}{did_you_mean(split, known)}")
+    if not isinstance(splits[split], (list, tuple, set, np.ndarray)):
+        raise InputError(f"{source}: split {split!r} must be a list of names, got {type(splits[split]).__name__}")
     wanted = {str(name) for name in splits[split]}
     chosen = [annotation for annotation in annotations if str(annotation["frame_dir"]) in wanted]
-    found = {str(annotation["frame_dir"]) for annotation in chosen}
-    if len(found) != len(chosen):
-        raise InputError(f"{source}: split {split!r}: {len(chosen) - len(found)} recordings occur more than once")
-    if found != wanted:
-        missing = sorted(wanted - found)
+    missing = sorted(wanted - {str(annotation["frame_dir"]) for annotation in chosen})
+    if missing:
         raise InputError(
             f"{source}: split {split!r} names {len(missing)} recordings that are absent: {missing[0]}, ..."
         )

@@ -1,0 +1,140 @@
+"""Pipelines from YAML, and what every transform owes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clips.streams import bone, motion
+from errors import InputError
+from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
+from feeders.crop import CropResize
+from feeders.space import Center, RandomRotation, ScaleToBody
+from feeders.transforms import TRANSFORMS, DeriveStream, Normalize, build_transforms
+
+PAIRS = ((0, 0), (1, 0), (2, 1), (3, 2))
+EVERY = {
+    "auto_pad": AutoPad(12),
+    "auto_pad of a longer clip": AutoPad(2),
+    "auto_pad at random": AutoPad(12, random_start=True),
+    "center": Center(2),
+    "crop_resize": CropResize(5, (0.5, 1.0), min_frames=2),
+    "crop_resize of the middle": CropResize(12),
+    "random_choose": RandomChoose(3),
+    "random_choose of a shorter clip": RandomChoose(12),
+    "random_move": RandomMove(moves=(1, 2)),
+    "random_rotation": RandomRotation(),
+    "random_shift": RandomShift(),
+    "scale_to_body": ScaleToBody(PAIRS[1:]),
+    "normalize": Normalize(np.full((3, 1, 4, 1), 0.5, np.float32), np.full((3, 1, 4, 1), 2, np.float32)),
+    **{stream: DeriveStream(stream, PAIRS) for stream in ("joint", "bone", "joint_motion", "bone_motion")},
+}
+STREAM = DeriveStream("bone", PAIRS)
+
+
+@pytest.fixture
+def clip() -> np.ndarray:
+    clip = np.random.default_rng(0).normal(size=(3, 8, 4, 2)).astype(np.float32)
+    clip[:, 5:] = clip[:, 2, :, 1] = 0
+    return clip
+
+
+def test_every_transform_is_looked_at() -> None:
+    assert {type(transform) for transform in EVERY.values()} == {*TRANSFORMS.values(), Normalize, DeriveStream}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", EVERY)
+def test_the_clip_given_stays_and_so_does_its_type(name: str, dtype: type, clip: np.ndarray) -> None:
+    transform, given = EVERY[name], clip.astype(dtype)
+    given.flags.writeable = False
+    made = transform.apply(given, transform.draw(np.random.default_rng(0), given))
+    assert np.array_equal(given, clip)
+    assert made.dtype == dtype
+    assert (made.ndim, made.shape[0], made.shape[2:]) == (4, 3, (4, 2))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_all_chance_is_in_the_draw(name: str, clip: np.ndarray) -> None:
+    transform = EVERY[name]
+    drawn = transform.draw(np.random.default_rng(3), clip)
+    first, second = transform.apply(clip, drawn), transform.apply(clip, drawn)
+    again = transform.apply(clip, transform.draw(np.random.default_rng(3), clip))
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["auto_pad at random", "crop_resize", "random_choose", "random_move", "random_rotation", "random_shift"],
+)
+def test_what_is_random_differs(name: str, clip: np.ndarray) -> None:
+    transform = EVERY[name]
+    made = [transform.apply(clip, transform.draw(np.random.default_rng(seed), clip)) for seed in range(8)]
+    assert any(not np.array_equal(one, made[0]) for one in made[1:])
+
+
+def test_normalizing_brings_mean_and_deviation(clip: np.ndarray) -> None:
+    made = EVERY["normalize"].apply(clip, None)
+    np.testing.assert_allclose(made, (clip - 0.5) / 2, rtol=1e-6)
+
+
+def test_a_list_of_names_and_arguments_makes_a_pipeline() -> None:
+    items = [
+        "random_shift",
+        {"center": {"joint": 3}},
+        {"crop_resize": {"window": 16, "p_interval": [0.5, 1]}},
+        {"random_rotation": None},
+        {"scale_to_body": {"bones": [[1, 0]]}},
+        "stream",
+        {"auto_pad": {"window": 20}},
+    ]
+    *before, scale, stream, pad = build_transforms(items, STREAM, "transforms")
+    assert before == [RandomShift(), Center(3), CropResize(16, (0.5, 1)), RandomRotation(0.3)]
+    assert isinstance(scale, ScaleToBody)
+    assert stream is STREAM
+    assert pad == AutoPad(20)
+
+
+def test_the_stream_comes_first_unless_it_is_placed(clip: np.ndarray) -> None:
+    assert build_transforms([], STREAM, "transforms") == [STREAM]
+    assert build_transforms(["random_shift"], STREAM, "transforms") == [STREAM, RandomShift()]
+    assert build_transforms(["random_shift", "stream"], STREAM, "transforms") == [RandomShift(), STREAM]
+    made = clip
+    for transform in build_transforms([{"center": {"joint": 0}}, "stream"], STREAM, "transforms"):
+        made = transform.apply(made, transform.draw(np.random.default_rng(0), made))
+    assert np.array_equal(made, bone(Center(0).apply(clip, None), PAIRS))
+
+
+def test_streams_are_derived(clip: np.ndarray) -> None:
+    assert np.array_equal(EVERY["bone_motion"].apply(clip, None), motion(bone(clip, PAIRS)))
+
+
+@pytest.mark.parametrize(
+    ("item", "want"),
+    [
+        ("random_rotate", "there is no transform 'random_rotate'; did you mean 'random_rotation'"),
+        ("xyz", "there is no transform 'xyz'$"),
+        ({"random_chose": {"window": 3}}, "did you mean 'random_choose'"),
+        ({"random_rotation": {"teta": 1}}, "random_rotation takes no argument 'teta'; did you mean 'theta'"),
+        ({"random_rotation": {1: 1}}, "random_rotation takes no argument 1; it takes theta"),
+        ({"random_shift": {"x": 1}}, "random_shift takes no argument 'x'; it takes none"),
+        ({"crop_resize": {"xyz": 1}}, "it takes window, p_interval"),
+        ("random_choose", "random_choose: .* missing .*'window'"),
+        ({"scale_to_body": None}, "scale_to_body: .* missing .*'bones'"),
+        ({"auto_pad": {"window": 0}}, "auto_pad: window is a number of frames, not 0"),
+        ({"random_choose": {"window": "all"}}, "random_choose: window is a number of frames, not 'all'"),
+        ({"crop_resize": {"p_interval": 0.95}}, "crop_resize: p_interval is one share"),
+        ({"crop_resize": {"p_interval": ["a"]}}, "crop_resize: '<' not supported"),
+        ({"center": 5}, "wanted 'name' or"),
+        ({"center": {}, "stream": {}}, "wanted 'name' or"),
+        (["center"], "wanted 'name' or"),
+        (None, "wanted 'name' or"),
+        (3, "wanted 'name' or"),
+    ],
+)
+def test_items_that_are_no_transforms(item: Any, want: str) -> None:
+    with pytest.raises(InputError, match=f"^train_feeder_args: .*{want}"):
+        build_transforms([item], STREAM, "train_feeder_args")

@@ -1,0 +1,28 @@
+"""Errors that a user sees."""
+
+from __future__ import annotations
+
+import pytest
+
+from errors import InputError, did_you_mean
+
+
+def test_an_input_error_is_a_value_error_with_its_text() -> None:
+    with pytest.raises(ValueError, match=r"^the sentence$"):
+        raise InputError("the sentence")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("strem", ["stream", "split"], "; did you mean 'stream'?"),
+        ("bone", ["bone"], "; did you mean 'bone'?"),
+        ("bones", {"bone_motion": 0, "bone": 1}, "; did you mean 'bone'?"),
+        ("xyz", ["stream", "split"], ""),
+        ("", ["stream"], ""),
+        ("stream", [], ""),
+        ("stream", iter(["steam"]), "; did you mean 'steam'?"),
+    ],
+)
+def test_the_nearest_name(name: str, known: list[str], hint: str) -> None:
+    assert did_you_mean(name, known) == hint
