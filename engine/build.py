@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -44,7 +45,8 @@ def build_feeder(config: Config, part: str) -> LabelledClips:
     if not issubclass(cls, Dataset):
         raise InputError(f"feeder: {config.feeder} is not a torch Dataset")
     bind_arguments(cls, arguments, key)
-    feeder: Any = cls(**arguments)
+    with _refusing(f"{key}: {config.feeder} cannot be built"):
+        feeder: Any = cls(**arguments)
     for name in ("sample_name", "label"):
         if len(getattr(feeder, name, ())) != len(feeder):
             raise InputError(f"feeder: {config.feeder} needs a list {name!r} with one entry per clip")
@@ -60,12 +62,8 @@ def build_model(config: Config) -> nn.Module:
     """
     cls = model_class(config)
     torch.manual_seed(config.seed)
-    try:
+    with _refusing(f"model_args: {config.model} cannot be built"):
         model: nn.Module = cls(**config.model_args)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"model_args: {config.model} cannot be built: {error}") from error
     return model
 
 
@@ -86,12 +84,16 @@ def check_fit(config: Config, feeder: LabelledClips, part: str) -> None:
     Looks at the network's arguments ``num_class``, ``num_point``, ``num_person`` and ``in_channels`` where it has them.
 
     Raises:
-        InputError: a label out of range (the sample is named), or clips of another shape.
+        InputError: fewer clips than a training batch takes, a label out of range (the sample is named), or clips of
+            another shape.
     """
     source = config.__dict__[f"{part}_feeder_args"].get("data_path", f"{part} data")
+    if part == "train" and len(feeder) < config.batch_size:
+        raise InputError(f"{source} has {len(feeder)} clips, fewer than one batch (batch_size {config.batch_size})")
     takes = bind_arguments(model_class(config), config.model_args, "model_args")
     _check_labels(feeder, takes.get("num_class"), source)
-    shape = tuple(feeder[0][0].shape)
+    with _refusing(f"{part}_feeder_args: {config.feeder} gives no clip"):
+        shape = tuple(feeder[0][0].shape)
     if len(shape) != 4:
         raise InputError(f"{source}: wanted clips (C, T, V, M), got shape {shape}")
     axes = {"in_channels": ("channels", 0), "num_point": ("joints", 2), "num_person": ("bodies", 3)}
@@ -101,6 +103,17 @@ def check_fit(config: Config, feeder: LabelledClips, part: str) -> None:
                 f"{source} has {shape[axis]} {what} per clip, "
                 f"but the network is built for {takes[argument]} (model_args: {argument}{_graph(takes, argument)})"
             )
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Turns what a class makes of arguments that it cannot use into a sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError, LookupError) as error:
+        raise InputError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _check_labels(feeder: LabelledClips, num_class: int | None, source: str) -> None:

@@ -77,8 +77,9 @@ def settings_in(path: str | os.PathLike[str], allowed: Sequence[str] | str = ())
         raise InputError(f"{path}: holds no settings; give --config as well")
     settings = {key: value for key, value in content["config"].items() if key in TYPES}
     packages = [allowed] if isinstance(allowed, str) else list(allowed)
-    arguments = settings.get("model_args") or {}
-    named = {"model": settings.get("model"), "feeder": settings.get("feeder"), "graph": arguments.get("graph")}
+    arguments = settings.get("model_args")
+    graph = arguments.get("graph") if isinstance(arguments, Mapping) else None
+    named = {"model": settings.get("model"), "feeder": settings.get("feeder"), "graph": graph}
     for key, name in named.items():
         if name is not None:
             refuse_foreign(str(name), f"{path}: {key}", packages)
@@ -97,25 +98,36 @@ def restore(
     """Put optimizer, precision and random states of one of our checkpoints back; the weights are loaded before.
 
     Raises:
-        InputError: the optimizer's state belongs to another network or optimizer.
+        InputError: the optimizer's state belongs to another network or optimizer, or the rest is damaged.
     """
     load_optimizer(optimizer, content["optimizer"], source)
     precision.load_state_dict(content["precision"])
-    torch.set_rng_state(content["random"]["cpu"])
-    if torch.cuda.is_available() and content["random"]["cuda"]:
-        torch.cuda.set_rng_state_all(content["random"]["cuda"])
-    return Progress(**content["progress"])
+    try:
+        torch.set_rng_state(content["random"]["cpu"])
+        for number, state in enumerate(content["random"]["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, number)
+        return Progress(**{key: type(getattr(Progress, key))(value) for key, value in content["progress"].items()})
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{source}: damaged: {error}") from error
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], source: str) -> None:
-    """Load an optimizer's state.
+    """Load an optimizer's state, but not its settings: rate, decay and the like are this run's own.
 
     Raises:
         InputError: it belongs to another network or another kind of optimizer.
     """
     try:
-        optimizer.load_state_dict(dict(state))
-    except (ValueError, KeyError, TypeError) as error:
+        own, saved = optimizer.state_dict()["param_groups"], state["param_groups"]
+        if any(("betas" in mine) != ("betas" in theirs) for mine, theirs in zip(own, saved, strict=True)):
+            raise ValueError("it is of another kind of optimizer")
+        groups = [{**mine, "params": theirs["params"]} for mine, theirs in zip(own, saved, strict=True)]
+        optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+        for weight, kept in optimizer.state.items():
+            for name, value in kept.items():
+                if isinstance(value, torch.Tensor) and value.dim() > 0 and value.shape != weight.shape:
+                    raise ValueError(f"{name} is {tuple(value.shape)} for a weight {tuple(weight.shape)}")
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"{source}: its optimizer state does not fit this network: {error}") from error
 
 

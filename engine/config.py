@@ -10,7 +10,7 @@ from errors import InputError, did_you_mean
 
 
 def _setting(default: Any, text: str, **extra: Any) -> Any:
-    """A field with its help text; ``choices`` and the like go along."""
+    """A field with its help text; ``choices`` and ``least`` (the smallest number allowed) go along."""
     metadata = {"help": text, **extra}
     if isinstance(default, (list, dict)):
         return field(default_factory=type(default)(default).copy, metadata=metadata)
@@ -23,14 +23,14 @@ class Config:
 
     phase: str = _setting("train", "train, or test the given weights", choices=("train", "test"))
     work_dir: str | None = _setting(None, "folder for weights, checkpoints, logs and scores; {stream} is filled in")
-    seed: int = _setting(1, "of the weights, the order of the clips and all augmentation")
+    seed: int = _setting(1, "of the weights, the order of the clips and all augmentation", least=0)
     stream: str | None = _setting(None, "joint, bone, joint_motion or bone_motion, derived from joint data")
     debug: bool = _setting(False, "only the first 100 clips of each part")
 
     feeder: str = _setting("feeders.feeder.Feeder", "dotted path of the data set class")
     train_feeder_args: dict[str, Any] = _setting({}, "its arguments for training, as key=value or a YAML mapping")
     test_feeder_args: dict[str, Any] = _setting({}, "its arguments for evaluation, likewise")
-    num_worker: int = _setting(0, "processes that load clips; 0 loads them in the main process")
+    num_worker: int = _setting(0, "processes that load clips; 0 loads them in the main process", least=0)
 
     model: str | None = _setting(None, "dotted path of the network class")
     model_args: dict[str, Any] = _setting({}, "its arguments, as key=value or a YAML mapping")
@@ -38,7 +38,7 @@ class Config:
     ignore_weights: list[str] = _setting([], "names of weights to leave out when loading (a prefix is enough)")
     checkpoint: str | None = _setting(None, "checkpoint to resume from; without --config its own settings are used")
     optimizer_states: str | None = _setting(None, "file of optimizer states to start from")
-    start_epoch: int = _setting(0, "epochs already done (0-indexed epoch to go on with)")
+    start_epoch: int = _setting(0, "epochs already done (0-indexed epoch to go on with)", least=0)
     allow_import: list[str] = _setting([], "further packages whose classes a checkpoint may name")
 
     device: list[str] = _setting(["0"], "number of the GPU, or cpu; without a GPU everything runs on the CPU")
@@ -46,22 +46,22 @@ class Config:
     amp_opt_level: int = _setting(1, "0 float32, 1 and 2 mixed precision, 3 half precision", choices=(0, 1, 2, 3))
     amp_dtype: str | None = _setting(None, "number format of --half", choices=("float16", "bfloat16"))
 
-    num_epoch: int = _setting(80, "last epoch")
-    batch_size: int = _setting(32, "clips per step of the optimizer")
-    forward_batch_size: int = _setting(16, "clips per forward pass; gradients add up to batch_size")
-    test_batch_size: int = _setting(256, "clips per forward pass in evaluation")
+    num_epoch: int = _setting(80, "last epoch", least=1)
+    batch_size: int = _setting(32, "clips per step of the optimizer", least=1)
+    forward_batch_size: int = _setting(16, "clips per forward pass; gradients add up to batch_size", least=1)
+    test_batch_size: int = _setting(256, "clips per forward pass in evaluation", least=1)
     optimizer: str = _setting("SGD", "optimizer", choices=("SGD", "Adam"))
-    base_lr: float = _setting(0.01, "learning rate")
+    base_lr: float = _setting(0.01, "learning rate", least=0)
     nesterov: bool = _setting(False, "Nesterov momentum")
-    weight_decay: float = _setting(5e-4, "weight decay")
+    weight_decay: float = _setting(5e-4, "weight decay", least=0)
     step: list[int] = _setting([20, 40, 60], "epochs after which the learning rate is divided by 10")
 
-    eval_interval: int = _setting(1, "evaluate after every so many epochs")
+    eval_interval: int = _setting(1, "evaluate after every so many epochs", least=1)
     eval_start: int = _setting(1, "first epoch to evaluate after")
-    save_interval: int = _setting(1, "write weights after every so many epochs")
+    save_interval: int = _setting(1, "write weights after every so many epochs", least=1)
     save_score: bool | None = _setting(None, "write scores at every evaluation; left out: at the last one only")
-    show_topk: list[int] = _setting([1, 5], "which top-k accuracies to report")
-    log_interval: int = _setting(100, "steps between two points of the training curves")
+    show_topk: list[int] = _setting([1, 5], "which top-k accuracies to report", least=1)
+    log_interval: int = _setting(100, "steps between two points of the training curves", least=1)
     print_log: bool = _setting(True, "write log.txt")
     model_saved_name: str = _setting("weights", "first part of the names of the weight files")
     assume_yes: bool = _setting(False, "accepted for MS-G3D's sake: nothing is ever asked")
@@ -89,12 +89,10 @@ def make_config(values: Mapping[str, Any], origin: Mapping[str, str]) -> Config:
         choices = HELP[key].get("choices")
         if choices and checked[key] is not None and checked[key] not in choices:
             raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(map(str, choices))}")
-    config = Config(**checked)
-    for key in ("num_epoch", "batch_size", "forward_batch_size", "test_batch_size", "eval_interval", "save_interval",
-                "log_interval"):  # fmt: skip
-        if getattr(config, key) < 1:
-            raise InputError(f"{origin.get(key, '')}: {key} is {getattr(config, key)}, wanted at least 1")
-    return config
+        least, numbers = HELP[key].get("least"), checked[key] if isinstance(checked[key], list) else [checked[key]]
+        if least is not None and not all(number >= least for number in numbers):  # nor is NaN
+            raise InputError(f"{where}: {key} is {value!r}, wanted at least {least}")
+    return Config(**checked)
 
 
 def _coerce(value: Any, wanted: Any, where: str) -> Any:
@@ -106,9 +104,9 @@ def _coerce(value: Any, wanted: Any, where: str) -> Any:
         item = int if "int" in kind else str
         return [_coerce(element, item, where) for element in (value if isinstance(value, list) else [value])]
     if kind.startswith("dict"):
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
             return dict(value)
-        raise InputError(f"{where} is {value!r}, wanted a mapping")
+        raise InputError(f"{where} is {value!r}, wanted a mapping of names to values")
     if "bool" in kind:
         return _as_bool(value, where)
     try:

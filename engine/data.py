@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -21,13 +22,7 @@ ORDER = 2**32 - 1  # stands where an item's index stands in the seed of its draw
 def training_batches(
     feeder: LabelledClips, batch_size: int, *, seed: int, epoch: int, num_worker: int, pin: bool
 ) -> Iterable[Batch]:
-    """One pass over all clips in random order; the clips that do not fill a last batch are left out, as in MS-G3D.
-
-    Raises:
-        InputError: there are fewer clips than one batch takes.
-    """
-    if len(feeder) < batch_size:
-        raise InputError(f"the training data has {len(feeder)} clips, fewer than one batch (batch_size {batch_size})")
+    """One pass over all clips in random order; the clips that do not fill a last batch are left out, as in MS-G3D."""
     _tell_epoch(feeder, epoch, seed)
     order = np.random.default_rng((seed, epoch, ORDER)).permutation(len(feeder)).tolist()
     return _loader(feeder, batch_size, num_worker, pin, sampler=order, drop_last=True)
@@ -44,6 +39,24 @@ def _tell_epoch(feeder: Any, epoch: int, seed: int) -> None:
         feeder.set_epoch(epoch, seed)
 
 
-def _loader(feeder: Any, batch_size: int, num_worker: int, pin: bool, **options: Any) -> Iterable[Batch]:
-    loader: Iterable[Batch] = DataLoader(feeder, batch_size, num_workers=num_worker, pin_memory=pin, **options)
-    return loader
+def _loader(feeder: Any, batch_size: int, num_worker: int, pin: bool, **options: Any) -> Iterator[Batch]:
+    try:
+        yield from DataLoader(feeder, batch_size, num_workers=num_worker, pin_memory=pin, collate_fn=collate, **options)
+    except InputError as error:  # a worker hands its errors over with a traceback in front
+        raise InputError(str(error).splitlines()[-1].removeprefix("errors.InputError: ")) from None
+
+
+def collate(items: Sequence[tuple[Any, int, int]]) -> Batch:
+    """Items of a feeder as one batch.
+
+    Raises:
+        InputError: the clips are not of one shape.
+    """
+    clips, labels, indices = zip(*items, strict=True)
+    for index, clip in zip(indices, clips, strict=True):
+        if clip.shape != clips[0].shape:
+            raise InputError(
+                f"clips of one batch must have one shape (C, T, V, M), but clip {index} has {tuple(clip.shape)} and "
+                f"clip {indices[0]} {tuple(clips[0].shape)}; a transform such as crop_resize gives all the same length"
+            )
+    return torch.from_numpy(np.stack(clips)), torch.tensor(labels), torch.tensor(indices)

@@ -79,7 +79,8 @@ def fit(parts: Parts, optimizer: torch.optim.Optimizer, model: nn.Module, progre
             after_step=_curves(journal, progress, config.log_interval, rate),
         )
         progress.epoch += 1
-        journal.train_point(progress.step, loss=loss, accuracy=accuracy, rate=rate, epoch=epoch)
+        if progress.step % config.log_interval:  # or there is this point already
+            journal.train_point(progress.step, loss=loss, accuracy=accuracy, rate=rate, epoch=epoch)
         journal.say(
             f"epoch {progress.epoch}/{config.num_epoch}: training loss {loss:.4f}, top-1 {accuracy:.2%}, lr {rate:g}, "
             f"{time.monotonic() - began:.0f} s"
@@ -89,7 +90,7 @@ def fit(parts: Parts, optimizer: torch.optim.Optimizer, model: nn.Module, progre
         if last or progress.epoch % config.save_interval == 0:
             weights = {name: value.cpu() for name, value in model.state_dict().items()}
             write_tensors(work_dir.weights(progress.epoch, progress.step), weights)
-        for path in (work_dir.last, work_dir.best) if better else (work_dir.last,):
+        for path in (work_dir.best, work_dir.last) if better else (work_dir.last,):  # a stop in between loses nothing
             save_checkpoint(path, config, progress, model, optimizer, parts.precision)
     journal.say(f"trained: weights, checkpoints, curves and scores are in {work_dir.path}")
 
@@ -114,7 +115,7 @@ def _evaluate(parts: Parts, model: nn.Module, progress: Progress, journal: Journ
     evaluation = evaluate_parts(parts, model, journal)
     last = progress.epoch == config.num_epoch
     journal.test_point(progress.step, loss=evaluation.loss, accuracy=evaluation.accuracy())
-    better = evaluation.accuracy() > progress.best_accuracy
+    better = progress.best_epoch == 0 or evaluation.accuracy() > progress.best_accuracy
     if better:
         progress.best_epoch, progress.best_accuracy = progress.epoch, evaluation.accuracy()
     say_accuracy(evaluation, config, journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> None:
     Raises:
         InputError: a flag or a file is not usable, or the files do not hold the same samples.
     """
-    given = _parser().parse_strictly(argv)
+    given = parser().parse_strictly(argv)
     if given.scores:
         if given.joint_dir or given.bone_dir:
             raise InputError("give either --scores, or --joint-dir and --bone-dir")
@@ -33,6 +34,8 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> None:
         raise InputError("name the scores to fuse: --joint-dir DIR --bone-dir DIR, or --scores A B ...")
     if len(weights) != len(sources):
         raise InputError(f"--weights: {len(weights)} numbers for {len(sources)} score files")
+    if not all(map(math.isfinite, weights)):
+        raise InputError(f"the weights of the streams must be finite numbers, got {' '.join(map(str, weights))}")
     paths = [find_scores(source) for source in sources]
     streams = [(str(path), read_scores(path)) for path in paths]
     fused = fuse(streams, weights)
@@ -44,7 +47,8 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> None:
         print(f"Top{k} Acc: {accuracy:.4%}")
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The flags of ensemble.py."""
     parser = Parser(
         "ensemble.py", description="Fuse the scores of several streams, sample by sample.", allow_abbrev=False
     )

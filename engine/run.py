@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 
 from clips.files import write_text
 from engine.config import Config
@@ -24,14 +25,13 @@ def run(config: Config, origin: Mapping[str, str]) -> None:
     begin = start(parts) if training else None
     parts.work_dir.claim(config, resumed=parts.checkpoint is not None)
     parts.work_dir.describe(config, origin)
-    journal = Journal(parts.work_dir, to_file=config.print_log, curves=training)
-    for note in parts.notes:
-        journal.say(note)
-    if begin is not None:
-        fit(parts, *begin, journal)
-    else:
-        test(parts, journal)
-    journal.close()
+    with closing(Journal(parts.work_dir, to_file=config.print_log, curves=training)) as journal:
+        for note in parts.notes:
+            journal.say(note)
+        if begin is not None:
+            fit(parts, *begin, journal)
+        else:
+            test(parts, journal)
 
 
 def test(parts: Parts, journal: Journal) -> None:

@@ -44,6 +44,8 @@ def save_scores(
 def find_scores(path: str | os.PathLike[str]) -> Path:
     """The score file that ``path`` is, or the one of that work dir: of ``--phase test``, else of the last epoch.
 
+    A test is always called epoch 1; where training left scores too, ``test-run.json`` says that there was one.
+
     Raises:
         InputError: no such file or folder, or a folder without scores.
     """
@@ -55,7 +57,8 @@ def find_scores(path: str | os.PathLike[str]) -> Path:
     found = {int(match[1]): file for file in path.iterdir() if (match := _SCORE_FILE.fullmatch(file.name))}
     if not found:
         raise InputError(f"{path}: there is no epoch1_test_score.pkl; test the model with --save-score True first")
-    return found[1] if 1 in found else found[max(found)]
+    tested = 1 in found and (path / "test-run.json").is_file()
+    return found[1 if tested else max(found)]
 
 
 def read_scores(path: str | os.PathLike[str]) -> Scores:
@@ -67,13 +70,14 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
     content = read_pickle(path)
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: wanted scores by sample name, got {type(content).__name__}")
-    length = np.size(next(iter(content.values())))
-    scores = {}
-    for name, value in content.items():
-        row = np.asarray(value)
+    try:
+        scores = {str(name): np.asarray(value) for name, value in content.items()}
+    except ValueError as error:  # lists within lists, of different lengths
+        raise InputError(f"{path}: wanted a vector of scores for every sample: {error}") from error
+    length = next(iter(scores.values())).size
+    for name, row in scores.items():
         if row.dtype.kind not in "fiu" or row.shape != (length,) or not np.isfinite(row).all():
             raise InputError(f"{path}: the scores of {name!r} are not {length} finite numbers")
-        scores[str(name)] = row
     return scores
 
 

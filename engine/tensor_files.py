@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def read_tensors(path: str | os.PathLike[str]) -> Any:
     if path.suffix == ".pkl":
         return read_pickle(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of a strange pickle; if it cannot read it, we say so
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).partition("\n")[0] if "weights_only" not in str(error) else _named_global(str(error))
         raise InputError(f"{path}: not loaded: {reason}") from error

@@ -54,7 +54,7 @@ def train_one_epoch(
             some, their_labels = some.to(device, non_blocking=True), their_labels.to(device, non_blocking=True)
             with precision.autocast():
                 logits = model(precision.cast(some))
-                loss = F.cross_entropy(logits.float(), their_labels)
+                loss = F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), their_labels)
             precision.backward(loss * (len(some) / len(clips)), optimizer)
             totals.loss += loss.detach() * len(some)
             totals.correct += (logits.detach().argmax(dim=1) == their_labels).sum()

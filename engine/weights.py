@@ -31,7 +31,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise InputError(f"{path}: wanted weights by name, got {type(content).__name__}")
     state = {}
     for name, value in content.items():
-        if not isinstance(value, (Tensor, np.ndarray)):
+        if not isinstance(value, Tensor) and not (isinstance(value, np.ndarray) and value.dtype.kind in "fiub"):
             raise InputError(f"{path}: wanted weights by name, but {name!r} is {type(value).__name__}")
         state[str(name).removeprefix("module.")] = torch.as_tensor(value)
     return state
@@ -49,10 +49,14 @@ def load_weights(
         InputError: names are missing, unexpected, or of another shape; all three are listed.
     """
     own = model.state_dict()
-    ignored = {name for name in {*own, *state} if any(name == i or name.startswith(f"{i}.") for i in ignore)}
-    unused = [i for i in ignore if not any(name == i or name.startswith(f"{i}.") for name in own)]
+    known = {*own, *state}
+    ignored = {name for name in known if any(name == i or name.startswith(f"{i}.") for i in ignore)}
+    unused = [i for i in ignore if not any(name == i or name.startswith(f"{i}.") for name in known)]
     if unused:
-        raise InputError(f"ignore_weights: the network has no weight {unused[0]!r}{did_you_mean(unused[0], own)}")
+        raise InputError(
+            f"ignore_weights: neither the network nor {source} has a weight {unused[0]!r}"
+            f"{did_you_mean(unused[0], sorted(known))}"
+        )
     shapes = {n for n in own.keys() & state.keys() - ignored if own[n].shape != state[n].shape}
     said = [f"{source}: left out {len(ignored)} weights as told"] if ignored else []
     if new_head and shapes and all(name.startswith(HEAD) for name in shapes):

@@ -38,7 +38,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not, such as 2020-13-01
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if content is None:
         return {}
@@ -57,7 +57,7 @@ def compose(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str
         InputError: a file is missing or broken, names itself as a base, or leaves a placeholder unfilled.
     """
     values, origin = _compose(Path(path), {}, ())
-    for key, text in _texts(values):
+    for key, text in _texts(values, ""):
         unfilled = [name for name in _PLACEHOLDER.findall(text) if (key, name) != ("work_dir", "stream")]
         if unfilled:
             raise InputError(
@@ -71,7 +71,7 @@ def merge(
 ) -> None:
     """Lay ``more`` over ``values`` in place, mappings deep, and note in ``origin`` that it came from ``source``."""
     for key, value in more.items():
-        dotted = prefix + key
+        dotted = f"{prefix}{key}"
         if isinstance(value, Mapping) and isinstance(values.get(key), dict):
             merge(values[key], origin, value, source, f"{dotted}.")
         elif isinstance(value, Mapping):
@@ -120,11 +120,12 @@ def _filled(content: Any, fill: Mapping[str, Any]) -> Any:
     return _PLACEHOLDER.sub(lambda match: str(fill.get(match[1], match[0])), content)
 
 
-def _texts(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    found = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found += _texts(value, f"{prefix}{key}.")
-        elif isinstance(value, str):
-            found.append((prefix + key, value))
-    return found
+def _texts(value: Any, key: str) -> list[tuple[str, str]]:
+    """Every text within ``value``, which is what ``key`` holds, with its own dotted key."""
+    if isinstance(value, str):
+        return [(key, value)]
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, Mapping):
+        return []
+    return [text for name, item in value.items() for text in _texts(item, f"{key}.{name}" if key else str(name))]

@@ -19,6 +19,7 @@ def test_an_input_error_is_a_value_error_with_its_text() -> None:
         ("bone", ["bone"], "; did you mean 'bone'?"),
         ("bones", {"bone_motion": 0, "bone": 1}, "; did you mean 'bone'?"),
         ("xyz", ["stream", "split"], ""),
+        ("axes", ["stream", "split"], ""),
         ("", ["stream"], ""),
         ("stream", [], ""),
         ("stream", iter(["steam"]), "; did you mean 'steam'?"),

@@ -235,7 +235,7 @@ def test_a_checkpoint_cannot_make_us_import_what_lies_around(
 ) -> None:
     module, marker = f"mine_{tmp_path.name}", tmp_path / "marker"
     (tmp_path / f"{module}.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
-    content = torch.load(trained / "checkpoints" / "last.pt")
+    content = torch.load(trained / "checkpoints" / "last.pt", weights_only=True)
     settings = content["config"]
     settings |= {"num_epoch": 2, "work_dir": str(tmp_path / "w")}
     (settings["model_args"] if key == "graph" else settings)[key] = f"{module}.Class"

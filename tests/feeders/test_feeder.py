@@ -96,6 +96,7 @@ def test_items_are_contiguous_float32_with_label_and_index(write_dense: Write) -
 def test_memory_mapping_changes_nothing(write_dense: Write) -> None:
     files = write_dense(dense())
     mapped, whole = (Feeder(**files, **AUGMENTED, use_mmap=use_mmap) for use_mmap in (True, False))
+    assert [isinstance(feeder.store.data, np.memmap) for feeder in (mapped, whole)] == [True, False]
     assert all(np.array_equal(mapped[index][0], whole[index][0]) for index in range(6))
 
 

@@ -1,0 +1,101 @@
+"""What tests of the engine share: reading curves, comparing checkpoints, a network and a feeder of a user's own."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboardX.proto.event_pb2 import Event
+
+OWN = """
+import torch
+from torch import nn
+
+import feeders.feeder
+
+
+class Model(nn.Module):
+    '''Means over everything, with dropout, so that training draws from torch's own generator.'''
+
+    def __init__(self, num_class, width=8):
+        super().__init__()
+        self.hidden = nn.Linear(3, width)
+        self.dropout = nn.Dropout(0.5)
+        self.fc = nn.Linear(width, num_class)
+
+    def forward(self, x):
+        return self.fc(self.dropout(torch.relu(self.hidden(x.mean(dim=(2, 3, 4))))))
+
+
+class Feeder(feeders.feeder.Feeder):
+    '''Ours by another name.'''
+
+
+class NotANetwork:
+    pass
+"""
+
+
+@pytest.fixture
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of an importable module that is not of this repository, with a ``Model`` and a ``Feeder``."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    name = f"own_{tmp_path.name}"
+    (folder / f"{name}.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    return name
+
+
+@pytest.fixture
+def read_curves() -> Callable[[Path], dict[str, list[tuple[int, float]]]]:
+    """The points in a folder of TensorBoard files: tag -> [(step, value)]."""
+
+    def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
+        points: dict[str, list[tuple[int, float]]] = {}
+        for path in sorted(folder.glob("events.*")):
+            content = path.read_bytes()
+            at = 0
+            while at < len(content):  # a record is its length, a checksum of that, the event, a checksum of that
+                (length,) = struct.unpack_from("<Q", content, at)
+                event = Event.FromString(content[at + 12 : at + 12 + length])
+                at += 12 + length + 4
+                for value in event.summary.value:
+                    points.setdefault(value.tag, []).append((event.step, value.simple_value))
+        return points
+
+    return read
+
+
+@pytest.fixture
+def load() -> Callable[[Path], Any]:
+    """What ``torch.save`` wrote."""
+    return lambda path: torch.load(path, weights_only=True)
+
+
+@pytest.fixture
+def differences() -> Callable[[Any, Any], list[str]]:
+    """Where two nested containers of tensors differ, bit by bit."""
+
+    def compare(one: Any, other: Any, where: str = "") -> list[str]:
+        if type(one) is not type(other):
+            return [f"{where}: {type(one).__name__} and {type(other).__name__}"]
+        if isinstance(one, torch.Tensor):
+            return [] if torch.equal(one, other) and one.dtype == other.dtype else [f"{where}: other values"]
+        if isinstance(one, dict):
+            if one.keys() != other.keys():
+                return [f"{where}: other keys {sorted(map(str, one.keys() ^ other.keys()))}"]
+            return [line for key in one for line in compare(one[key], other[key], f"{where}.{key}")]
+        if isinstance(one, (list, tuple)):
+            if len(one) != len(other):
+                return [f"{where}: {len(one)} and {len(other)} items"]
+            return [
+                line for i, pair in enumerate(zip(one, other, strict=True)) for line in compare(*pair, f"{where}.{i}")
+            ]
+        return [] if one == other else [f"{where}: {one!r} and {other!r}"]
+
+    return compare

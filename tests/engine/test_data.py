@@ -1,0 +1,118 @@
+"""Batches: every clip in its turn, an order that seed and epoch alone decide, and one line for what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from engine.data import Batch, collate, training_batches
+from engine.data import test_batches as batches_to_test
+from errors import InputError
+
+
+class Clips(Dataset[Any]):
+    """Ten clips of one number each; the ninth is longer when asked for."""
+
+    def __init__(self, *, uneven: bool = False, broken: bool = False) -> None:
+        self.label = list(range(10))
+        self.sample_name = [f"clip{i}" for i in range(10)]
+        self.uneven, self.broken = uneven, broken
+        self.told: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> Any:
+        if self.broken and index == 8:
+            raise InputError("clip8 is broken")
+        frames = 5 if self.uneven and index == 8 else 4
+        return np.full((3, frames, 2, 1), index, dtype=np.float32), self.label[index], index
+
+    def set_epoch(self, epoch: int, seed: int) -> None:
+        self.told.append((epoch, seed))
+
+
+def train(feeder: Any, batch_size: int = 4, *, seed: int = 1, epoch: int = 0, num_worker: int = 0) -> Iterable[Batch]:
+    return training_batches(feeder, batch_size, seed=seed, epoch=epoch, num_worker=num_worker, pin=False)
+
+
+def order(batches: Iterable[Batch]) -> list[int]:
+    return [int(index) for _, _, indices in batches for index in indices]
+
+
+def test_a_batch_is_clips_labels_and_indices() -> None:
+    clips, labels, indices = next(iter(train(Clips())))
+    assert (clips.shape, clips.dtype) == ((4, 3, 4, 2, 1), torch.float32)
+    assert (labels.dtype, indices.dtype) == (torch.int64, torch.int64)
+    assert clips[:, 0, 0, 0, 0].tolist() == labels.tolist() == indices.tolist()
+
+
+def test_training_takes_every_clip_once_but_those_that_do_not_fill_a_batch() -> None:
+    assert sorted(order(train(Clips(), 5))) == list(range(10))
+    found = order(train(Clips(), 4))
+    assert len(found) == len(set(found)) == 8
+
+
+def test_the_order_is_that_of_the_seed_and_the_epoch() -> None:
+    first = order(train(Clips(), 5))
+    assert first != list(range(10))
+    assert order(train(Clips(), 5)) == first
+    assert order(train(Clips(), 5, epoch=1)) != first
+    assert order(train(Clips(), 5, seed=2)) != first
+
+
+def test_batches_of_another_size_come_in_the_same_order() -> None:
+    assert order(train(Clips(), 2)) == order(train(Clips(), 5))
+
+
+def test_testing_takes_every_clip_in_order() -> None:
+    batches = list(batches_to_test(Clips(), 4, seed=1, num_worker=0, pin=False))
+    assert [len(labels) for _, labels, _ in batches] == [4, 4, 2]
+    assert order(batches) == list(range(10))
+
+
+def test_the_feeder_is_told_the_epoch_before_each_pass() -> None:
+    feeder = Clips()
+    train(feeder, seed=7, epoch=3)
+    batches_to_test(feeder, 4, seed=7, num_worker=0, pin=False)
+    assert feeder.told == [(3, 7), (0, 7)]
+
+
+def test_augmentation_is_drawn_anew_in_every_epoch(tiny: Any) -> None:
+    from engine.build import build_feeder
+    from engine.config import make_config
+
+    feeder = build_feeder(make_config(tiny.settings, {}), "train")
+
+    def clips(epoch: int, seed: int) -> torch.Tensor:
+        """All of a pass, in the feeder's order."""
+        ((found, _, indices),) = train(feeder, 24, epoch=epoch, seed=seed)
+        return found[indices.argsort()]
+
+    first = clips(0, 1)
+    assert torch.equal(clips(0, 1), first)
+    for other in (clips(1, 1), clips(0, 2)):
+        assert (other - first).flatten(1).abs().amax(1).min() > 0  # every single clip
+
+
+def test_clips_of_different_lengths_are_refused() -> None:
+    says = r"clips of one batch must have one shape .* but clip 8 has \(3, 5, 2, 1\) and clip 0 \(3, 4, 2, 1\)"
+    feeder = Clips(uneven=True)
+    with pytest.raises(InputError, match=says):
+        collate([feeder[0], feeder[8]])
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+@pytest.mark.parametrize("num_worker", [0, 2])
+@pytest.mark.parametrize(("what", "says"), [("uneven", "clips of one batch must have"), ("broken", "clip8 is broken")])
+def test_what_is_wrong_with_a_clip_is_one_line_wherever_it_is_read(num_worker: int, what: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list(train(Clips(**{what: True}), 10, num_worker=num_worker))
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,46 @@
+"""Where a run computes: what --device names, on machines with GPUs and without."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.device import choose_device
+from errors import InputError
+
+
+def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "wanted", "note"),
+    [
+        (0, "cpu", "cpu", None),
+        (2, "cpu", "cpu", None),
+        (0, "0", "cpu", "there is no GPU: running on the CPU"),
+        (0, "7", "cpu", "there is no GPU: running on the CPU"),
+        (1, "0", "cuda:0", None),
+        (2, "1", "cuda:1", None),
+    ],
+)
+def test_what_a_name_means(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, wanted: str, note: str) -> None:
+    with_gpus(monkeypatch, gpus)
+    assert choose_device([name]) == (torch.device(wanted), note)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ([], "device: 0 devices"),
+        (["0", "1"], r"device: 2 devices \(0 1\) were given"),
+        (["cuda"], "device: 'cuda' is neither the number of a GPU nor cpu"),
+        (["-1"], "device: '-1' is neither"),
+        (["2"], r"device: GPU 2 was asked for, there are 2 \(from 0\)"),
+    ],
+)
+def test_what_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch, names: list[str], says: str) -> None:
+    with_gpus(monkeypatch, 2)
+    with pytest.raises(InputError, match=says):
+        choose_device(names)

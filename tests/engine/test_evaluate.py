@@ -1,0 +1,82 @@
+"""Evaluation: every clip once, by name, whatever the batches; nothing is learnt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.build import build_feeder, build_model
+from engine.config import make_config
+from engine.data import test_batches as batches_to_test
+from engine.evaluate import Evaluation, evaluate
+from engine.precision import Precision
+from engine.scores import top_k_accuracy
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def parts(tiny: Any) -> Any:
+    config = make_config(tiny.settings, {})
+    return build_model(config), build_feeder(config, "test")
+
+
+def scores(parts: Any, batch_size: int) -> Evaluation:
+    model, feeder = parts
+    batches = batches_to_test(feeder, batch_size, seed=1, num_worker=0, pin=False)
+    return evaluate(model, batches, feeder.sample_name, precision=Precision(), device=CPU)
+
+
+def test_every_clip_is_scored_by_name(parts: Any) -> None:
+    model, feeder = parts
+    found = scores(parts, 5)
+    assert list(found.names) == feeder.sample_name
+    assert found.labels.tolist() == feeder.label
+    assert (found.logits.shape, found.logits.dtype) == ((12, 6), np.float32)
+    model.eval()
+    with torch.no_grad():
+        alone = torch.cat([model(torch.from_numpy(feeder[i][0])[None]) for i in range(12)])
+    np.testing.assert_allclose(found.logits, alone, rtol=1e-5, atol=1e-6)
+    assert found.loss == pytest.approx(F.cross_entropy(alone, torch.tensor(feeder.label)).item(), rel=1e-5)
+    assert found.accuracy() == (alone.argmax(1).numpy() == feeder.label).mean()
+    assert found.accuracy(5) == top_k_accuracy(alone.numpy(), np.array(feeder.label), 5)
+    assert found.accuracy(6) == 1.0
+
+
+def test_batches_change_nothing_but_rounding(parts: Any) -> None:
+    one, other = scores(parts, 12), scores(parts, 7)
+    np.testing.assert_allclose(one.logits, other.logits, rtol=1e-5, atol=1e-6)
+    assert one.loss == pytest.approx(other.loss, rel=1e-6)
+    np.testing.assert_array_equal(scores(parts, 7).logits, other.logits)
+
+
+def test_nothing_is_learnt(parts: Any, differences: Any) -> None:
+    model, _ = parts
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    scores(parts, 5)
+    assert differences(dict(model.state_dict()), before) == []
+    assert not model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Echo(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def test_names_follow_the_index_that_comes_with_a_clip() -> None:
+    rows = torch.eye(3)
+    batches = [
+        (rows[[2, 0]], torch.tensor([2, 0]), torch.tensor([2, 0])),
+        (rows[[1]], torch.tensor([0]), torch.tensor([1])),
+    ]
+    found = evaluate(Echo(), batches, ["a", "b", "c"], precision=Precision(), device=CPU)
+    assert found.names == ["c", "a", "b"]
+    np.testing.assert_array_equal(found.logits, rows[[2, 0, 1]])
+    assert found.accuracy() == pytest.approx(2 / 3)
