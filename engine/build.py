@@ -105,6 +105,20 @@ def check_fit(config: Config, feeder: LabelledClips, part: str) -> None:
             )
 
 
+def check_forward(config: Config, model: nn.Module, feeder: LabelledClips) -> None:
+    """Send one clip through the freshly built network, so that what cannot run is known before anything is written.
+
+    Raises:
+        InputError: the network fails, or gives anything but one row of logits that reaches every label.
+    """
+    with _refusing(f"model_args: {config.model} cannot take a clip of the test part"), torch.inference_mode():
+        logits = model.eval()(torch.as_tensor(feeder[0][0])[None])
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1:
+        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InputError(f"model: {config.model} must give logits (N, num_class) for clips (N, C, T, V, M), got {got}")
+    _check_labels(feeder, logits.shape[1], "test data")
+
+
 @contextmanager
 def _refusing(what: str) -> Iterator[None]:
     """Turns what a class makes of arguments that it cannot use into a sentence."""

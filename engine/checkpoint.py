@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -83,9 +84,11 @@ def settings_in(path: str | os.PathLike[str], allowed: Sequence[str] | str = ())
     for key, name in named.items():
         if name is not None:
             refuse_foreign(str(name), f"{path}: {key}", packages)
-    # Where the saved run came from is no business of the one that goes on.
+    # Where the saved run came from is no business of the one that goes on, nor where the file would like to write.
     for key in ("checkpoint", "weights", "start_epoch", "optimizer_states", "allow_import", "ignore_weights"):
         settings.pop(key, None)
+    folder = Path(path).parent
+    settings["work_dir"] = str(folder.parent) if folder.name == "checkpoints" else None
     return settings
 
 

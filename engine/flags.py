@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from engine.config import DEFAULTS, HELP, TYPES, Config, make_config
-from engine.yaml_files import compose, merge
+from engine.yaml_files import Loader, compose, merge
 from errors import InputError, did_you_mean
 
 _DESCRIPTION = "Train or test one network on one stream of one benchmark, as a YAML file and flags describe it."
@@ -91,10 +91,14 @@ class _Mapping(argparse.Action):
         for text in values:
             key, equals, value = text.partition("=")
             try:
-                found |= {key: yaml.safe_load(value)} if equals and key.isidentifier() else yaml.safe_load(text)
+                found |= {key: _yaml(value)} if equals and key.isidentifier() else _yaml(text)
             except (yaml.YAMLError, TypeError, ValueError):
                 raise InputError(f"{option}: wanted key=value or a YAML mapping, got {text!r}") from None
         setattr(namespace, self.dest, found)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, Loader=Loader)
 
 
 def _words(value: Any) -> str:

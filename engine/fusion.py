@@ -39,7 +39,7 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> None:
     paths = [find_scores(source) for source in sources]
     streams = [(str(path), read_scores(path)) for path in paths]
     fused = fuse(streams, weights)
-    labels, source = _labels(paths, given.labels, given.dataset)
+    labels, source = find_labels(paths, given.labels, given.dataset)
     if len(streams) > 1:
         for (name, scores), weight in zip(streams, weights, strict=True):
             print(f"{name} (weight {weight:g}): {judge(scores, labels, source)[1]:.2%}")
@@ -64,7 +64,9 @@ def parser() -> Parser:
     return parser
 
 
-def _labels(paths: Sequence[Path], given: str | None, dataset: str | None) -> tuple[Mapping[str, int], str]:
+def find_labels(
+    paths: Sequence[Path], given: str | None = None, dataset: str | None = None
+) -> tuple[Mapping[str, int], str]:
     """Labels and where they are from: saved with the scores, else ``--labels``, else the data set's own file.
 
     Raises:

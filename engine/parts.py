@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.build import LabelledClips, build_feeder, build_model, check_fit
+from engine.build import LabelledClips, build_feeder, build_model, check_fit, check_forward
 from engine.checkpoint import read_checkpoint
 from engine.config import Config
 from engine.data import test_batches
@@ -54,6 +54,7 @@ def build_parts(config: Config) -> Parts:
     feeders: dict[str, LabelledClips] = {part: build_feeder(config, part) for part in used}
     for part, feeder in feeders.items():
         check_fit(config, feeder, part)
+    check_forward(config, model, feeders["test"])
     checkpoint = read_checkpoint(config.checkpoint) if config.checkpoint else None
     notes = [note for note in (device_note, precision_note) if note]
     notes += _load_initial(model, config, checkpoint)
@@ -65,8 +66,9 @@ def evaluate_parts(parts: Parts, model: nn.Module, journal: Journal) -> Evaluati
     config, feeder = parts.config, parts.feeders["test"]
     pin = parts.device.type == "cuda"
     batches = test_batches(feeder, config.test_batch_size, seed=config.seed, num_worker=config.num_worker, pin=pin)
-    batches = journal.progress(batches, "test")
-    return evaluate(model, batches, feeder.sample_name, precision=parts.precision, device=parts.device)
+    return evaluate(
+        model, journal.progress(batches, "test"), feeder.sample_name, precision=parts.precision, device=parts.device
+    )
 
 
 def _load_initial(model: nn.Module, config: Config, checkpoint: Mapping[str, Any] | None) -> list[str]:

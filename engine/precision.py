@@ -124,7 +124,7 @@ def choose_precision(config: Config, device: torch.device) -> tuple[Precision, s
     if not config.half or config.amp_opt_level == 0:
         return Precision(), None
     if device.type == "cpu" and config.amp_dtype != "bfloat16":
-        return Precision(), "--half: there is no GPU, so everything runs in float32 (--amp-dtype bfloat16 for bfloat16)"
+        return Precision(), "--half: on a CPU everything runs in float32 (--amp-dtype bfloat16 for bfloat16)"
     dtype = getattr(torch, config.amp_dtype or FLOAT16)
     if config.amp_dtype is None and device.type == "cuda":
         amp = _apex_amp()

@@ -8,14 +8,15 @@ from contextlib import closing
 from clips.files import write_text
 from engine.config import Config
 from engine.evaluate import Evaluation
-from engine.fit import fit, say_accuracy, start
+from engine.fit import fit, say_accuracy
 from engine.journal import Journal
 from engine.parts import Parts, build_parts, evaluate_parts
+from engine.resume import start
 from engine.scores import save_scores
 
 
-def run(config: Config, origin: Mapping[str, str]) -> None:
-    """Train or test what ``config`` describes; ``origin`` says where each setting came from.
+def run(config: Config, origin: Mapping[str, str]) -> Evaluation:
+    """Train or test what ``config`` describes, and the last evaluation; ``origin`` says where each setting came from.
 
     Raises:
         InputError: something the user gave does not work. Nothing has been written by then.
@@ -23,18 +24,15 @@ def run(config: Config, origin: Mapping[str, str]) -> None:
     parts = build_parts(config)
     training = config.phase == "train"
     begin = start(parts) if training else None
-    parts.work_dir.claim(config, resumed=parts.checkpoint is not None)
-    parts.work_dir.describe(config, origin)
+    parts.work_dir.claim(config)
+    parts.work_dir.describe(config, origin, begin[2].epoch if begin else 0)
     with closing(Journal(parts.work_dir, to_file=config.print_log, curves=training)) as journal:
         for note in parts.notes:
             journal.say(note)
-        if begin is not None:
-            fit(parts, *begin, journal)
-        else:
-            test(parts, journal)
+        return fit(parts, *begin, journal) if begin else test(parts, journal)
 
 
-def test(parts: Parts, journal: Journal) -> None:
+def test(parts: Parts, journal: Journal) -> Evaluation:
     """Score the test part: accuracies to the screen; scores, labels, right and wrong samples to the work dir."""
     folder = parts.work_dir.path
     model = parts.precision.prepare(parts.model, None)
@@ -45,6 +43,7 @@ def test(parts: Parts, journal: Journal) -> None:
         journal.say(f"scores: {path}")
     for name, right in (("wrong-samples.txt", False), ("right-samples.txt", True)):
         write_text(folder / name, _samples(evaluation, right))
+    return evaluation
 
 
 def _samples(evaluation: Evaluation, right: bool) -> str:

@@ -44,13 +44,14 @@ class WorkDir:
         """Whether a training run has left anything here."""
         return any((self.path / part).exists() for part in ("weights", "checkpoints", "trainlogs"))
 
-    def claim(self, config: Config, *, resumed: bool) -> None:
-        """Make the folder; a new training run gets one of its own.
+    def claim(self, config: Config) -> None:
+        """Make the folder; a training run gets one of its own, or goes on in the one that its checkpoint lies in.
 
         Raises:
             InputError: another training run is here, or the folder cannot be made.
         """
-        if config.phase == "train" and not resumed and self.holds_training():
+        goes_on = config.checkpoint is not None and self.path.resolve() in Path(config.checkpoint).resolve().parents
+        if config.phase == "train" and not goes_on and self.holds_training():
             hint = f"resume it with --checkpoint {self.last}, or " if self.last.is_file() else ""
             raise InputError(f"{self.path} already holds a training run: {hint}choose another --work-dir")
         try:
@@ -58,9 +59,13 @@ class WorkDir:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be made a work dir: {error.strerror}") from error
 
-    def describe(self, config: Config, origin: Mapping[str, str]) -> None:
-        """Write ``config.yaml`` and ``run.json``; a test in a training run's folder puts ``test-`` in front."""
-        prefix = "test-" if config.phase == "test" and self.holds_training() else ""
+    def describe(self, config: Config, origin: Mapping[str, str], epoch: int = 0) -> None:
+        """Write ``config.yaml`` and ``run.json``.
+
+        A run that goes on after ``epoch`` epochs puts ``from-<epoch>-`` in front, a test in a training run's folder
+        ``test-``, so that what the first run was stays known.
+        """
+        prefix = "test-" if config.phase == "test" and self.holds_training() else f"from-{epoch}-" if epoch else ""
         write_text(self.path / f"{prefix}config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
         facts = {
             "command": sys.argv,

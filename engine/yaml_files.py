@@ -15,8 +15,8 @@ from errors import InputError
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain data only, and no key twice."""
+class Loader(yaml.SafeLoader):
+    """Plain data only, no key twice, and ``1e-3`` is a number (YAML 1.1 wants a point in it)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -26,6 +26,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -33,7 +38,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: missing, not YAML, a key twice, or not a mapping.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=Loader)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -51,7 +56,7 @@ def compose(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str
     """The settings of a file on top of those of its bases, and for each dotted key the file it came from.
 
     ``base`` (a path or a list, relative to the file) is read first: mappings merge deep, everything else replaces.
-    ``with: {name: value}`` replaces ``{name}`` in the texts of the bases.
+    ``with: {name: value}`` replaces ``{name}`` in the texts of the file and its bases.
 
     Raises:
         InputError: a file is missing or broken, names itself as a base, or leaves a placeholder unfilled.
@@ -85,17 +90,20 @@ def merge(
 def _compose(path: Path, fill: Mapping[str, Any], above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     if path.resolve() in above:
         raise InputError(f"{path}: is its own base")
-    content = _filled(read_yaml(path), fill)
-    bases, given = content.pop("base", []), content.pop("with", {})
+    content = read_yaml(path)
+    given = content.pop("with", {})
     if not isinstance(given, dict):
         raise InputError(f"{path}: 'with' must be a mapping of placeholder to value, got {given!r}")
+    fill = {**_filled(given, fill), **fill}  # the file above has the last word
+    content = _filled(content, fill)
+    bases = content.pop("base", [])
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise InputError(f"{path}: 'base' must be a file name or a list of them, got {bases!r}")
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for base in bases:
-        below, below_origin = _compose(path.parent / base, {**fill, **given}, (*above, path.resolve()))
+        below, below_origin = _compose(path.parent / base, fill, (*above, path.resolve()))
         _lay(values, origin, below, below_origin)
     merge(values, origin, content, str(path))
     return values, origin

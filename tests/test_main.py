@@ -250,5 +250,5 @@ def test_a_checkpoint_cannot_make_us_import_what_lies_around(
     assert (done.code, done.out) == (2, [])
     assert done.err == [wanted + "name its package with --allow-import if you trust it"]
     assert tree(tmp_path) == before
-    assert run_main("--checkpoint", "evil.pt", "--allow-import", module).code == 2  # there is no such class
+    assert run_main("--checkpoint", "evil.pt", "--work-dir", "w", "--allow-import", module).code == 2  # no such class
     assert marker.exists()  # but now it was imported

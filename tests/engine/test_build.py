@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.build import build_feeder, build_model, check_fit
+from engine.build import build_feeder, build_model, check_fit, check_forward
 from engine.config import Config, make_config
 from errors import InputError
 
@@ -171,3 +171,31 @@ def test_training_needs_clips_for_one_batch(config: Config) -> None:
     with pytest.raises(InputError, match=r"has 3 clips, fewer than one batch \(batch_size 4\)"):
         check_fit(replace(config, batch_size=4), Clips(3, 8, 5, 2), "train")
     check_fit(replace(config, batch_size=4), Clips(3, 8, 5, 2), "test")
+
+
+class Odd(torch.nn.Module):
+    """Gives whatever it is told to."""
+
+    def __init__(self, output: object) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.output(x) if callable(self.output) else self.output
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        (lambda x: x.mean(dim=(1, 2, 3, 4)), r"must give logits \(N, num_class\) .*, got \(1,\)"),
+        ((torch.zeros(1, 6), torch.zeros(1, 6)), "got tuple"),
+        (torch.zeros(1, 5), "has label 5, but the network tells 5 classes apart"),
+        (lambda x: x @ torch.zeros(99, 1), "cannot take a clip of the test part: "),
+    ],
+)
+def test_a_network_that_cannot_run_is_found_before_anything_is_written(
+    config: Config, output: object, says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        check_forward(config, Odd(output), build_feeder(config, "test"))
+    check_forward(config, Odd(torch.zeros(1, 6)), build_feeder(config, "test"))

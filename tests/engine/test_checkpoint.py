@@ -219,3 +219,14 @@ def test_a_write_that_breaks_off_leaves_the_old_checkpoint(
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(saved, CONFIG, Progress(3, 9), model, optimizer, Precision())
     assert tree(saved.parent) == before
+
+
+def test_the_work_dir_is_where_the_checkpoint_lies_whatever_it_says(saved: Path) -> None:
+    content = torch.load(saved, weights_only=True)
+    content["config"]["work_dir"] = "/somewhere/else"
+    kept = saved.parent / "run" / "checkpoints" / "last.pt"
+    kept.parent.mkdir(parents=True)
+    torch.save(content, kept)
+    assert settings_in(kept)["work_dir"] == str(saved.parent / "run")
+    torch.save(content, saved)
+    assert settings_in(saved)["work_dir"] is None

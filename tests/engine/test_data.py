@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from engine.data import Batch, collate, training_batches
 from engine.data import test_batches as batches_to_test
 from errors import InputError
+from feeders.feeder import Feeder
 
 
 class Clips(Dataset[Any]):
@@ -116,3 +117,9 @@ def test_what_is_wrong_with_a_clip_is_one_line_wherever_it_is_read(num_worker: i
         list(train(Clips(**{what: True}), 10, num_worker=num_worker))
     assert str(caught.value).startswith(says)
     assert "\n" not in str(caught.value)
+
+
+def test_the_number_of_batches_is_known(tiny: Any) -> None:
+    feeder = Feeder(**tiny.settings["test_feeder_args"])
+    batches = batches_to_test(feeder, 5, seed=1, num_worker=0, pin=False)
+    assert len(batches) == len(list(batches)) == 3

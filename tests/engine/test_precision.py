@@ -19,7 +19,7 @@ from engine.train import train_one_epoch
 from errors import InputError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-NO_GPU = "--half: there is no GPU, so everything runs in float32 (--amp-dtype bfloat16 for bfloat16)"
+NO_GPU = "--half: on a CPU everything runs in float32 (--amp-dtype bfloat16 for bfloat16)"
 
 
 @pytest.fixture(autouse=True)

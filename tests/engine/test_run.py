@@ -270,8 +270,9 @@ def test_settings_of_the_one_that_goes_on_win(train: Any, run_main: Any, load: A
     assert run_main("--checkpoint", last, "--num-epoch", 2, "--weight-decay", 0.125, "--base-lr", 0.25).code == 0
     (group,) = load(last)["optimizer"]["param_groups"]
     assert (group["weight_decay"], group["lr"]) == (0.125, 0.25)
-    origin = json.loads((work_dir / "run.json").read_text())["origin"]
+    origin = json.loads((work_dir / "from-1-run.json").read_text())["origin"]
     assert (origin["weight_decay"], origin["batch_size"]) == ("--weight-decay", str(last))
+    assert json.loads((work_dir / "run.json").read_text())["config"]["num_epoch"] == 1  # the first part's stays
 
 
 @pytest.mark.parametrize("start_epoch", [["--start-epoch", 2], []])
@@ -439,3 +440,13 @@ def test_losses_are_those_of_training_by_hand(train: Any, tiny: Any, read_curves
     loss = torch.nn.functional.cross_entropy(model(clips), labels).item()
     ((_, got),) = read_curves(work_dir / "trainlogs" / "train")["loss"]
     assert got == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_run_that_diverges_stops_and_keeps_what_was_saved(train: Any, run_main: Any) -> None:
+    work_dir = train("w", "--num-epoch", 1)
+    last = work_dir / "checkpoints" / "last.pt"
+    before = last.read_bytes()
+    done = run_main("--checkpoint", last, "--num-epoch", 3, "--base-lr", 1e30)
+    assert done.code == 2
+    assert re.fullmatch(r"error: the loss of epoch 2 is (nan|inf): a lower --base-lr may help; .*", done.err[-1])
+    assert last.read_bytes() == before

@@ -43,9 +43,19 @@ def test_a_new_training_run_gets_a_folder_of_its_own(tmp_path: Path, left: str) 
     (tmp_path / left).mkdir()
     work_dir = WorkDir(config(tmp_path))
     with pytest.raises(InputError, match=r"already holds a training run: choose another --work-dir$"):
-        work_dir.claim(config(tmp_path), resumed=False)
-    work_dir.claim(config(tmp_path), resumed=True)
-    work_dir.claim(config(tmp_path, phase="test"), resumed=False)
+        work_dir.claim(config(tmp_path))
+    work_dir.claim(config(tmp_path, phase="test"))
+
+
+def test_a_run_goes_on_where_its_checkpoint_lies_and_nowhere_else(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        (folder / "checkpoints").mkdir(parents=True)
+    last = str(mine / "checkpoints" / "last.pt")
+    WorkDir(config(mine)).claim(config(mine, checkpoint=last))
+    WorkDir(config(tmp_path / "new")).claim(config(tmp_path / "new", checkpoint=last))
+    with pytest.raises(InputError, match="already holds a training run"):
+        WorkDir(config(other)).claim(config(other, checkpoint=last))
 
 
 def test_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
@@ -53,22 +63,22 @@ def test_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
     work_dir.last.parent.mkdir()
     work_dir.last.touch()
     with pytest.raises(InputError, match=re.escape(f"resume it with --checkpoint {work_dir.last}, or choose another")):
-        work_dir.claim(config(tmp_path), resumed=False)
+        work_dir.claim(config(tmp_path))
 
 
 def test_a_folder_with_a_test_may_be_trained_into(tmp_path: Path) -> None:
     (tmp_path / "epoch1_test_score.pkl").touch()
-    WorkDir(config(tmp_path)).claim(config(tmp_path), resumed=False)
+    WorkDir(config(tmp_path)).claim(config(tmp_path))
 
 
 def test_a_work_dir_is_made_with_the_folders_above_it(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
-    WorkDir(config(path)).claim(config(path), resumed=False)
+    WorkDir(config(path)).claim(config(path))
     assert path.is_dir()
     (tmp_path / "file").touch()
     for taken in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match=f"{taken}: cannot be made a work dir: "):
-            WorkDir(config(taken)).claim(config(taken), resumed=False)
+            WorkDir(config(taken)).claim(config(taken))
 
 
 def test_the_account_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,19 @@ def test_placeholders_are_filled_in_the_bases(files: Any) -> None:
     }
 
 
+def test_a_file_fills_its_own_texts_and_the_file_above_has_the_last_word(files: Any) -> None:
+    path = files(
+        top="base: low.yaml\nwith: {set: ntu}", low="with: {set: kinetics, file: bone}\nwork_dir: ./{set}/{file}"
+    )
+    assert compose(path)[0] == {"work_dir": "./ntu/bone"}
+    assert compose(path.with_name("low.yaml"))[0] == {"work_dir": "./kinetics/bone"}
+
+
+def test_a_number_with_an_exponent_is_one_wherever_it_stands(files: Any) -> None:
+    path = files(top="base_lr: 1e-3\nmodel_args: {rate: 1e-3, name: e3, other: -2E+4}")
+    assert compose(path)[0] == {"base_lr": 1e-3, "model_args": {"rate": 1e-3, "name": "e3", "other": -2e4}}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
