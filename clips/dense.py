@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +27,7 @@ class DenseStore:
         """
         self.source = str(data_path)
         self.names, self.labels = read_labels(label_path)
-        self.data = _open_array(Path(data_path), mmap=mmap)
+        self.data = open_array(data_path, mmap=mmap)
         if len(self.data) != len(self.names):
             raise InputError(f"{data_path} has {len(self.data)} clips, but {label_path} names {len(self.names)}")
 
@@ -58,7 +57,12 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
     return names, labels
 
 
-def _open_array(path: Path, *, mmap: bool) -> np.ndarray:
+def open_array(path: str | os.PathLike[str], *, mmap: bool = True) -> np.ndarray:
+    """The clips (N, C, T, V, M) of a ``.npy`` file; with ``mmap`` they stay on disk.
+
+    Raises:
+        InputError: no such file, damaged, or not of this form.
+    """
     try:
         data: np.ndarray = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
     except FileNotFoundError as error:
