@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clips.read.decimals import MARGIN, decimals
 from errors import InputError
 
 NUM_JOINTS = 25
-_LINES_OF_BODY = 2 + NUM_JOINTS  # its id and state, the number of joints, the joints
-_FIELDS_OF_JOINT = 12  # x y z, depth x y, colour x y, orientation w x y z, tracking state
+_BODY_FIELDS = 10  # id, clipped edges, confidence and state of both hands, restricted, lean x y, tracking state
+_JOINT_FIELDS = 12  # x y z, depth x y, colour x y, orientation w x y z, tracking state
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,14 @@ class Recording:
     xyz: NDArray[np.float64]
 
 
+class _DamageError(Exception):
+    """What is wrong, and where in the text."""
+
+    def __init__(self, problem: str, position: int) -> None:
+        super().__init__(problem)
+        self.position = position
+
+
 def read_ntu(path: str | os.PathLike[str], *, max_frames: int | None = None) -> Recording:
     """The recording in a ``.skeleton`` file. Lines after the announced frames are not looked at.
 
@@ -44,99 +51,83 @@ def read_ntu(path: str | os.PathLike[str], *, max_frames: int | None = None) -> 
         InputError: no such file, damaged (file and line are named), no body in any frame, or more than
             ``max_frames`` frames.
     """
-    path = Path(path)
     try:
-        text = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
+        text = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    return _Reader(path, text.split(b"\n")).read(max_frames) if text.strip() else _refuse_empty(path)
-
-
-def _refuse_empty(path: Path) -> NoReturn:
-    raise InputError(f"{path}: the file is empty")
-
-
-class _Reader:
-    """A walk along the lines of one file; the numbers are converted at the end, all at once."""
-
-    def __init__(self, path: Path, lines: list[bytes]) -> None:
-        self.path, self.lines = path, lines
-
-    def read(self, max_frames: int | None) -> Recording:
-        num_frames = self.count(0, "number of frames")
-        if max_frames is not None and num_frames > max_frames:
-            raise InputError(f"{self.path}: {num_frames} frames, more than {max_frames}")
-        frames: list[int] = []
-        slots: list[int] = []
-        starts: list[int] = []  # line of each body's first joint
-        at = 1
-        for frame in range(num_frames):
-            num_bodies = self.count(at, f"number of bodies of frame {frame + 1} of {num_frames}")
-            at += 1
-            for slot in range(num_bodies):
-                num_joints = self.count(at + 1, f"number of joints in frame {frame + 1} of {num_frames}")
-                if num_joints != NUM_JOINTS:
-                    self.refuse(at + 1, f"frame {frame + 1} has a body of {num_joints} joints, wanted {NUM_JOINTS}")
-                frames.append(frame)
-                slots.append(slot)
-                starts.append(at + 2)
-                at += _LINES_OF_BODY
-        if not starts:
-            raise InputError(f"{self.path}: no body in any of {num_frames} frames")
-        return Recording(
-            num_frames,
-            np.array(frames),
-            np.array(slots),
-            tuple(self.lines[start - 2].split(None, 1)[0].decode("ascii", "replace") for start in starts),
-            self.coordinates(starts),
-        )
-
-    def coordinates(self, starts: list[int]) -> NDArray[np.float64]:
-        """x, y and z of all joints, (K, V, 3), correctly rounded."""
-        lines = self.lines
-        last = starts[-1] + NUM_JOINTS - 1
-        if last >= len(lines) or len(lines[last].split()) != _FIELDS_OF_JOINT:
-            self.refuse(min(last, len(lines) - 1), "the file ends within a body, or its last joint is not whole")
-        joints = [line for start in starts for line in islice(lines, start, start + NUM_JOINTS)]
+        raise InputError(f"{path}: {error.strerror}") from error
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty")
+    text = _framed(text)
+    try:
         try:
-            cells = [cell for line in joints for cell in line.split(None, 3)[:3]]
-            flat = np.fromiter(map(float, cells), np.float64, len(joints) * 3)
-            intact = len(cells) == len(flat) and bool(np.isfinite(flat).all())
-        except ValueError:
-            intact = False
-        if not intact:
-            self.refuse_joint(starts)
-        return flat.reshape(-1, NUM_JOINTS, 3)
-
-    def count(self, at: int, what: str) -> int:
-        """The whole number on line ``at`` (counted from 0)."""
-        if at >= len(self.lines) or (not self.lines[at].strip() and at == len(self.lines) - 1):
-            self.refuse(len(self.lines) - 1, f"the file ends before the {what}")
-        try:
-            number = int(self.lines[at])
-        except ValueError:
-            number = -1
-        if number < 0:
-            self.refuse(at, f"wanted the {what}, got {_shown(self.lines[at])}")
-        return number
-
-    def refuse_joint(self, starts: list[int]) -> NoReturn:
-        """Find the joint that is not three finite numbers, and name its line."""
-        for start in starts:
-            for at in range(start, start + NUM_JOINTS):
-                try:
-                    xyz = [float(cell) for cell in self.lines[at].split(None, 3)[:3]]
-                except ValueError:
-                    xyz = []
-                if len(xyz) != 3 or not np.isfinite(xyz).all():
-                    self.refuse(at, f"wanted the x, y and z of a joint, got {_shown(self.lines[at])}")
-        raise AssertionError(f"{self.path}: every joint is intact")
-
-    def refuse(self, at: int, problem: str) -> NoReturn:
-        raise InputError(f"{self.path}, line {at + 1}: {problem}")
+            return _parse(text, max_frames)
+        except _DamageError:  # or only other blanks than one space between fields
+            text = _framed(b"\n".join(b" ".join(line.split()) for line in text[1:-MARGIN].split(b"\n")))
+            return _parse(text, max_frames)
+    except _DamageError as damage:
+        line = text.count(b"\n", 0, damage.position + 1)
+        raise InputError(f"{path}, line {line}: {damage}") from None
 
 
-def _shown(line: bytes) -> str:
-    return repr(line[:60].decode("ascii", "replace").strip())
+def _framed(text: bytes) -> bytes:
+    """The text between newlines, and then enough for ``decimals``."""
+    return b"\n%b\n%b" % (text, b"~" * MARGIN)
+
+
+def _parse(text: bytes, max_frames: int | None) -> Recording:
+    """Field k of a text is what lies between its blanks k and k + 1."""
+    buffer = np.frombuffer(text, np.uint8)
+    blanks = np.flatnonzero(buffer <= ord(" "))
+
+    def count(field: int, what: str) -> int:
+        start, end = blanks[field : field + 2].tolist() if field + 1 < len(blanks) else (len(text), len(text))
+        word = text[start + 1 : end]
+        if not word:
+            raise _DamageError(f"the file ends, or a line is empty, before the {what}", min(start, len(text) - 1))
+        if not word.isdigit() or text[start] != ord("\n") or text[end] != ord("\n"):
+            line = text[start + 1 :].split(b"\n", 1)[0][:60].decode("ascii", "replace")
+            raise _DamageError(f"wanted the {what}, got {line!r}", start)
+        return int(word)
+
+    num_frames = count(0, "number of frames")
+    if max_frames is not None and num_frames > max_frames:
+        raise _DamageError(f"{num_frames} frames, more than {max_frames}", 0)
+    frames, slots, firsts = [], [], []  # of each body: its frame, its slot, the field of its first joint
+    field = 1
+    for frame in range(num_frames):
+        num_bodies = count(field, f"number of bodies in frame {frame + 1} of {num_frames}")
+        field += 1
+        for slot in range(num_bodies):
+            num_joints = count(field + _BODY_FIELDS, f"number of joints in frame {frame + 1} of {num_frames}")
+            if num_joints != NUM_JOINTS:
+                where = int(blanks[field + _BODY_FIELDS])
+                raise _DamageError(f"{num_joints} joints in frame {frame + 1}, wanted {NUM_JOINTS}", where)
+            frames.append(frame)
+            slots.append(slot)
+            firsts.append(field + _BODY_FIELDS + 1)
+            field = firsts[-1] + NUM_JOINTS * _JOINT_FIELDS
+            if field >= len(blanks):
+                raise _DamageError(f"the file ends in frame {frame + 1} of {num_frames}", len(text) - MARGIN - 2)
+    if not firsts:
+        raise _DamageError(f"no body in any of {num_frames} frames", 0)
+    ids = tuple(
+        text[blanks[first - _BODY_FIELDS - 1] + 1 : blanks[first - _BODY_FIELDS]].decode("ascii", "replace")
+        for first in firsts
+    )
+    return Recording(num_frames, np.array(frames), np.array(slots), ids, _coordinates(text, buffer, blanks, firsts))
+
+
+def _coordinates(
+    text: bytes, buffer: NDArray[np.uint8], blanks: NDArray[np.intp], firsts: list[int]
+) -> NDArray[np.float64]:
+    """The x, y and z of all joints of the bodies whose first fields are given, (K, V, 3)."""
+    joints = (np.array(firsts)[:, None] + np.arange(0, NUM_JOINTS * _JOINT_FIELDS, _JOINT_FIELDS)).ravel()
+    whole = buffer[blanks[joints]] == ord("\n")  # a joint begins its line, and the line has just its fields
+    whole &= buffer[blanks[joints + _JOINT_FIELDS]] == ord("\n")
+    edges = blanks[joints[:, None] + np.arange(4)]
+    xyz = decimals(text, edges[:, :3].ravel() + 1, edges[:, 1:].ravel()).reshape(-1, NUM_JOINTS, 3)
+    if not (whole.all() and np.isfinite(xyz).all()):
+        bad = int(edges[np.argmin(whole & np.isfinite(xyz).all(axis=-1).ravel()), 0])
+        line = text[bad + 1 :].split(b"\n", 1)[0][:60].decode("ascii", "replace")
+        raise _DamageError(f"wanted the {_JOINT_FIELDS} numbers of a joint, got {line!r}", bad)
+    return xyz
