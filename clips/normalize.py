@@ -54,20 +54,21 @@ def prenormalize(
     Shapes: (C=3, T, V, M) -> (C, num_frames, V, M), T <= num_frames, in the clip's precision.
     """
     tracks = [_present(clip[..., body]) for body in range(clip.shape[-1])]
-    lengths = {track.shape[1] for track in tracks} - {0}
-    period = lengths.pop() if len(lengths) == 1 else num_frames  # where all bodies repeat together, one round is enough
-    out = np.zeros((3, num_frames, *clip.shape[2:]), clip.dtype)
-    bodies = [(m, _looped(track, period)) for m, track in enumerate(tracks) if track.shape[1]]
-    if not bodies:
-        return out
-    main = tracks[0].shape[1] > 0  # else its joints are all zero: nothing to take off, no turn
-    if main:
+    round_of_main = tracks[0].shape[1]
+    bodies = [
+        # A body that repeats together with the first is needed for one round only.
+        (m, track if track.shape[1] == round_of_main else _looped(track, num_frames))
+        for m, track in enumerate(tracks)
+        if track.shape[1]
+    ]
+    if round_of_main:  # else all joints of the first body are zero: nothing to take off, no turn
         center = bodies[0][1][:, :, 1:2].copy()
-        bodies = [(m, (x - center) * _filled(x)) for m, x in bodies]
+        bodies = [(m, (x - _looped(center, x.shape[1])) * _filled(x)) for m, x in bodies]
         for (top, bottom), target in (((zaxis[1], zaxis[0]), _Z), (xaxis, _X)):
             first = bodies[0][1][:, 0]
             matrix = rotation_between(first[:, top] - first[:, bottom], target)
             bodies = [(m, _turned(x, matrix)) for m, x in bodies]
+    out = np.zeros((3, num_frames, *clip.shape[2:]), clip.dtype)
     for m, x in bodies:
         out[..., m] = _looped(x, num_frames)
     return out
