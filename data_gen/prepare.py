@@ -92,8 +92,9 @@ def _fill(workshop: Workshop, convert: Callable[[Sample], Clip], cores: int) -> 
         else:
             damage |= known
             bar.update(len(chunk.samples))
-    if bar.n:
-        print(f"{bar.n} of {len(workshop.samples)} recordings are done from before", file=sys.stderr)
+    done = len(workshop.samples) - sum(len(chunk.samples) for chunk in pending)
+    if done:
+        print(f"{done} of {len(workshop.samples)} recordings are done from before", file=sys.stderr)
     for chunk, (state, found) in zip(pending, in_order(_fill_chunk, pending, cores), strict=True):
         workshop.mark(chunk.number, state, found)
         damage |= found

@@ -13,6 +13,7 @@ from clips.read.decimals import MARGIN, decimals
 from errors import InputError
 
 NUM_JOINTS = 25
+_NEWLINE = b"\n"
 _BODY_FIELDS = 10  # id, clipped edges, confidence and state of both hands, restricted, lean x y, tracking state
 _JOINT_FIELDS = 12  # x y z, depth x y, colour x y, orientation w x y z, tracking state
 
@@ -59,14 +60,25 @@ def read_ntu(path: str | os.PathLike[str], *, max_frames: int | None = None) -> 
         raise InputError(f"{path}: the file is empty")
     text = _framed(text)
     try:
-        try:
-            return _parse(text, max_frames)
-        except _DamageError:  # or only other blanks than one space between fields
-            text = _framed(b"\n".join(b" ".join(line.split()) for line in text[1:-MARGIN].split(b"\n")))
-            return _parse(text, max_frames)
-    except _DamageError as damage:
-        line = text.count(b"\n", 0, damage.position + 1)
-        raise InputError(f"{path}, line {line}: {damage}") from None
+        return _parse(text, max_frames)
+    except _DamageError:  # or only other blanks than one space between fields
+        text = _framed(_NEWLINE.join(b" ".join(line.split()) for line in text[1 : -MARGIN - 1].split(_NEWLINE)))
+    try:
+        return _parse(text, max_frames)
+    except _DamageError as error:
+        damage = min([error, *_odd_lines(text)], key=lambda found: found.position)
+    raise InputError(f"{path}, line {text.count(_NEWLINE, 0, damage.position + 1)}: {damage}")
+
+
+def _odd_lines(text: bytes) -> list[_DamageError]:
+    """The first line that is neither a count, nor a body, nor a joint: what comes after it is read at wrong places."""
+    position = 0
+    for line in text[1 : -MARGIN - 1].split(_NEWLINE)[:-1]:  # the last may be cut, which is said better elsewhere
+        fields = len(line.split())
+        if fields not in (0, 1, _BODY_FIELDS, _JOINT_FIELDS):
+            return [_DamageError(f"{fields} numbers, wanted 1, {_BODY_FIELDS} or {_JOINT_FIELDS}", position)]
+        position += len(line) + 1
+    return []
 
 
 def _framed(text: bytes) -> bytes:
@@ -85,7 +97,7 @@ def _parse(text: bytes, max_frames: int | None) -> Recording:
         if not word:
             raise _DamageError(f"the file ends, or a line is empty, before the {what}", min(start, len(text) - 1))
         if not word.isdigit() or text[start] != ord("\n") or text[end] != ord("\n"):
-            line = text[start + 1 :].split(b"\n", 1)[0][:60].decode("ascii", "replace")
+            line = text[start + 1 :].split(_NEWLINE, 1)[0][:60].decode("ascii", "replace")
             raise _DamageError(f"wanted the {what}, got {line!r}", start)
         return int(word)
 
@@ -128,6 +140,6 @@ def _coordinates(
     xyz = decimals(text, edges[:, :3].ravel() + 1, edges[:, 1:].ravel()).reshape(-1, NUM_JOINTS, 3)
     if not (whole.all() and np.isfinite(xyz).all()):
         bad = int(edges[np.argmin(whole & np.isfinite(xyz).all(axis=-1).ravel()), 0])
-        line = text[bad + 1 :].split(b"\n", 1)[0][:60].decode("ascii", "replace")
+        line = text[bad + 1 :].split(_NEWLINE, 1)[0][:60].decode("ascii", "replace")
         raise _DamageError(f"wanted the {_JOINT_FIELDS} numbers of a joint, got {line!r}", bad)
     return xyz
