@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clips.read.ntu import NUM_JOINTS, Recording
 from clips.write.ntu import ntu_text
+from data_gen.ntu import MISSING_LIST, read_missing_list
 
 ON_MISSING_LIST = "S001C002P005R002A008"
 
@@ -55,9 +56,11 @@ def make_tree(
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     kinds = [kind for kind in DAMAGES for _ in range(damaged_each)]
+    missing = read_missing_list(MISSING_LIST)
+    names = [name for name in map(_name, range(count + len(missing))) if name not in missing][:count]
     at = rng.permutation(count)[: len(kinds)]
-    damaged = {_name(int(index)): kind for index, kind in zip(at, kinds, strict=True)}
-    for name in map(_name, range(count)):
+    damaged = {names[index]: kind for index, kind in zip(at, kinds, strict=True)}
+    for name in names:
         text = ntu_text(make_recording(rng, mean_frames))
         if name in damaged:
             text = DAMAGES[damaged[name]](text)
