@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -72,3 +74,32 @@ def open_array(path: str | os.PathLike[str], *, mmap: bool = True) -> np.ndarray
     if data.ndim != 5 or data.dtype.kind != "f":
         raise InputError(f"{path}: wanted real numbers (N, C, T, V, M), got {data.dtype} {data.shape}")
     return data
+
+
+def new_array(path: str | os.PathLike[str], shape: tuple[int, ...]) -> None:
+    """A ``.npy`` file of float32 zeros, which take no room on disk yet."""
+    if shape[0]:
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    else:
+        with open(path, "wb") as file:  # an empty array cannot be mapped; and save would add to the name
+            np.save(file, np.zeros(shape, np.float32))
+
+
+@contextmanager
+def row_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[int, Clip], None]]:
+    """A function that writes a clip into a row of the array at ``path``; at the end all are on the disk.
+
+    Written, not mapped: a full disk is then an error instead of the end of the process.
+    """
+    array = np.load(path, mmap_mode="r")
+    start, shape = array.offset, array.shape[1:]
+    with open(path, "r+b") as file:
+
+        def write(row: int, clip: Clip) -> None:
+            assert clip.shape == shape, (clip.shape, shape)
+            file.seek(start + row * clip.size * 4)
+            file.write(np.ascontiguousarray(clip, dtype=np.float32).data)
+
+        yield write
+        file.flush()
+        os.fsync(file.fileno())

@@ -40,7 +40,7 @@ def strongest_bodies(recording: Recording, *, slots: int = 4, keep: int = 2) -> 
 def _energy(track: NDArray[np.float64]) -> float:
     """Shapes: (T, V, C) -> a number."""
     track = track[track.sum(-1).sum(-1) != 0]
-    return float(sum(track[:, :, axis].std() for axis in range(3))) if len(track) else 0.0
+    return float(track.reshape(-1, 3).std(axis=0).sum()) if len(track) else 0.0
 
 
 def prenormalize(

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from clips.dense import open_array
+from clips.dense import new_array, open_array, row_writer
 from clips.streams import derive
 from command_line import Parser, whole_number
 from data_gen.prepare import ROOT
@@ -88,11 +87,7 @@ def _write(joint: Path, dataset: str, kind: str, cores: int) -> None:
     target = joint.with_name(joint.name.replace("_data_joint.npy", f"_data_{kind}.npy"))
     partial = target.with_name(f"{target.name}.partial")
     streams = _STREAMS[kind]
-    if size:
-        open_memmap(partial, mode="w+", dtype=np.float32, shape=(size, channels * len(streams), *rest))
-    else:
-        with open(partial, "wb") as file:
-            np.save(file, np.zeros((0, channels * len(streams), *rest), np.float32))
+    new_array(partial, (size, channels * len(streams), *rest))
     blocks = [_Block(joint, partial, start, streams, skeleton.bone_pairs) for start in range(0, size, _BLOCK)]
     for _ in tqdm(in_order(_derive_block, blocks, cores), str(target), len(blocks), unit="block", disable=None):
         pass
@@ -102,8 +97,6 @@ def _write(joint: Path, dataset: str, kind: str, cores: int) -> None:
 
 def _derive_block(block: _Block) -> None:
     joints = open_array(block.source)[block.start : block.start + _BLOCK]
-    target = open_memmap(block.target, mode="r+")[block.start : block.start + _BLOCK]
-    channels = joints.shape[1]
-    for clip, derived in zip(joints, target, strict=True):
-        for number, stream in enumerate(block.streams):
-            derived[number * channels : (number + 1) * channels] = derive(clip, stream, block.bone_pairs)
+    with row_writer(block.target) as write:
+        for row, clip in enumerate(joints, block.start):
+            write(row, np.concatenate([derive(clip, stream, block.bone_pairs) for stream in block.streams]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
+from clips.dense import row_writer
 from clips.streams import Clip
 from command_line import Parser, whole_number
 from data_gen.workers import in_order
@@ -27,7 +28,7 @@ class _Chunk:
     number: int
     samples: Sequence[Sample]
     rows: Sequence[tuple[int, ...]]  # of each sample, one for each of its parts
-    workshop_parts: dict[str, Path]  # part: its array
+    arrays: dict[str, Path]  # of the parts
     convert: Callable[[Sample], Clip]
 
 
@@ -106,18 +107,17 @@ def _fill(workshop: Workshop, convert: Callable[[Sample], Clip], cores: int) -> 
 def _fill_chunk(chunk: _Chunk) -> tuple[str, Damage]:
     """Write the clips of a chunk to their rows; the state of its files before, and which are damaged."""
     state = _state(chunk)
-    arrays = {part: open_memmap(path, mode="r+") for part, path in chunk.workshop_parts.items()}
     damage = {}
-    for sample, rows in zip(chunk.samples, chunk.rows, strict=True):
-        try:
-            clip = chunk.convert(sample)
-        except InputError as error:
-            damage[sample.source] = str(error)
-            continue
-        for part, row in zip(sample.parts, rows, strict=True):
-            arrays[part][row] = clip
-    for array in arrays.values():
-        array.flush()
+    with ExitStack() as stack:
+        write = {part: stack.enter_context(row_writer(path)) for part, path in chunk.arrays.items()}
+        for sample, rows in zip(chunk.samples, chunk.rows, strict=True):
+            try:
+                clip = chunk.convert(sample)
+            except InputError as error:
+                damage[sample.source] = str(error)
+                continue
+            for part, row in zip(sample.parts, rows, strict=True):
+                write[part](row, clip)
     return state, damage
 
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
 
+from clips.dense import new_array, open_array, row_writer
 from clips.files import atomic_write, write_text
 from errors import InputError
 
@@ -82,7 +81,7 @@ class Workshop:
             raise InputError(f"{self.out}: the clips need {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
         for part, size in sizes.items():
             self.array(part).parent.mkdir(parents=True, exist_ok=True)
-            _new_array(self.array(part), (size, *self.clip_shape))
+            new_array(self.array(part), (size, *self.clip_shape))
         write_text(plan_file, plan)
 
     def marker(self, number: int) -> Path:
@@ -138,25 +137,18 @@ def state_of(sources: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _new_array(path: Path, shape: tuple[int, ...]) -> None:
-    """A file of zeros; without clips only its header."""
-    if shape[0]:
-        open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    else:
-        np.save(path, np.zeros(shape, np.float32))
-
-
 def _keep_rows(path: Path, kept: Sequence[int]) -> None:
     """Leave only the rows ``kept`` in the array; doing it twice is doing it once."""
-    rows = np.load(path, mmap_mode="r")
+    rows = open_array(path)
     if len(rows) == len(kept):
         return
     shorter = path.with_name(f"{path.name}.shorter")
-    _new_array(shorter, (len(kept), *rows.shape[1:]))
-    for start in range(0, len(kept), _BLOCK):
-        some = kept[start : start + _BLOCK]
-        target: NDArray[Any] = open_memmap(shorter, mode="r+")
-        target[start : start + len(some)] = open_memmap(path, mode="r")[some]
+    new_array(shorter, (len(kept), *rows.shape[1:]))
+    with row_writer(shorter) as write:
+        for start in range(0, len(kept), _BLOCK):
+            clips = open_array(path)  # anew: what is mapped counts as memory
+            for target, row in enumerate(kept[start : start + _BLOCK], start):
+                write(target, clips[row])
     os.replace(shorter, path)
 
 

@@ -91,26 +91,29 @@ def _parse(text: bytes, max_frames: int | None) -> Recording:
     buffer = np.frombuffer(text, np.uint8)
     blanks = np.flatnonzero(buffer <= ord(" "))
 
-    def count(field: int, what: str) -> int:
-        start, end = blanks[field : field + 2].tolist() if field + 1 < len(blanks) else (len(text), len(text))
-        word = text[start + 1 : end]
-        if not word:
-            raise _DamageError(f"the file ends, or a line is empty, before the {what}", min(start, len(text) - 1))
-        if not word.isdigit() or text[start] != ord("\n") or text[end] != ord("\n"):
-            line = text[start + 1 :].split(_NEWLINE, 1)[0][:60].decode("ascii", "replace")
-            raise _DamageError(f"wanted the {what}, got {line!r}", start)
+    newline = buffer[blanks] == ord(_NEWLINE)
+    lonely = np.flatnonzero(newline[:-1] & newline[1:])  # fields that are a line of their own: the counts
+    edges = zip(lonely.tolist(), (blanks[lonely] + 1).tolist(), blanks[lonely + 1].tolist(), strict=True)
+    words = {field: text[start:end] for field, start, end in edges}
+
+    def count(field: int, what: str, frame: int = 0) -> int:
+        word = words.get(field, b"")
+        if not word.isdigit():
+            where = f"{what} in frame {frame} of {num_frames}" if frame else what
+            raise _no_count(text, int(blanks[field]) if field < len(blanks) else len(text) - 1, where)
         return int(word)
 
+    num_frames = 0
     num_frames = count(0, "number of frames")
     if max_frames is not None and num_frames > max_frames:
         raise _DamageError(f"{num_frames} frames, more than {max_frames}", 0)
     frames, slots, firsts = [], [], []  # of each body: its frame, its slot, the field of its first joint
     field = 1
     for frame in range(num_frames):
-        num_bodies = count(field, f"number of bodies in frame {frame + 1} of {num_frames}")
+        num_bodies = count(field, "number of bodies", frame + 1)
         field += 1
         for slot in range(num_bodies):
-            num_joints = count(field + _BODY_FIELDS, f"number of joints in frame {frame + 1} of {num_frames}")
+            num_joints = count(field + _BODY_FIELDS, "number of joints", frame + 1)
             if num_joints != NUM_JOINTS:
                 where = int(blanks[field + _BODY_FIELDS])
                 raise _DamageError(f"{num_joints} joints in frame {frame + 1}, wanted {NUM_JOINTS}", where)
@@ -122,11 +125,16 @@ def _parse(text: bytes, max_frames: int | None) -> Recording:
                 raise _DamageError(f"the file ends in frame {frame + 1} of {num_frames}", len(text) - MARGIN - 2)
     if not firsts:
         raise _DamageError(f"no body in any of {num_frames} frames", 0)
-    ids = tuple(
-        text[blanks[first - _BODY_FIELDS - 1] + 1 : blanks[first - _BODY_FIELDS]].decode("ascii", "replace")
-        for first in firsts
-    )
-    return Recording(num_frames, np.array(frames), np.array(slots), ids, _coordinates(text, buffer, blanks, firsts))
+    ids = blanks[np.array(firsts)[:, None] - (_BODY_FIELDS + 1, _BODY_FIELDS)].tolist()
+    body_id = tuple(text[start + 1 : end].decode("latin-1") for start, end in ids)
+    return Recording(num_frames, np.array(frames), np.array(slots), body_id, _coordinates(text, buffer, blanks, firsts))
+
+
+def _no_count(text: bytes, start: int, what: str) -> _DamageError:
+    line = text[start + 1 : -MARGIN - 1].split(_NEWLINE, 1)[0]
+    if not line:
+        return _DamageError(f"the file ends, or a line is empty, before the {what}", min(start, len(text) - MARGIN - 2))
+    return _DamageError(f"wanted the {what}, got {line[:60].decode('ascii', 'replace')!r}", start)
 
 
 def _coordinates(
