@@ -87,7 +87,7 @@ def new_array(path: str | os.PathLike[str], shape: tuple[int, ...]) -> None:
 
 @contextmanager
 def row_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[int, Clip], None]]:
-    """A function that writes a clip into a row of the array at ``path``; at the end all are on the disk.
+    """A function that writes a clip into a row of the array at ``path``.
 
     Written, not mapped: a full disk is then an error instead of the end of the process.
     """
@@ -101,5 +101,3 @@ def row_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[int, Clip], N
             file.write(np.ascontiguousarray(clip, dtype=np.float32).data)
 
         yield write
-        file.flush()
-        os.fsync(file.fileno())

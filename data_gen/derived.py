@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from clips.dense import new_array, open_array, row_writer
+from clips.files import sync
 from clips.streams import derive
 from command_line import Parser, whole_number
 from data_gen.prepare import ROOT
@@ -91,6 +92,7 @@ def _write(joint: Path, dataset: str, kind: str, cores: int) -> None:
     blocks = [_Block(joint, partial, start, streams, skeleton.bone_pairs) for start in range(0, size, _BLOCK)]
     for _ in tqdm(in_order(_derive_block, blocks, cores), str(target), len(blocks), unit="block", disable=None):
         pass
+    sync(partial)
     os.replace(partial, target)
     print(f"{target}: {size} clips")
 
@@ -98,5 +100,5 @@ def _write(joint: Path, dataset: str, kind: str, cores: int) -> None:
 def _derive_block(block: _Block) -> None:
     joints = open_array(block.source)[block.start : block.start + _BLOCK]
     with row_writer(block.target) as write:
-        for row, clip in enumerate(joints, block.start):
+        for row, clip in enumerate(np.asarray(joints), block.start):
             write(row, np.concatenate([derive(clip, stream, block.bone_pairs) for stream in block.streams]))

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from clips.dense import row_writer
+from clips.files import sync
 from clips.streams import Clip
 from command_line import Parser, whole_number
 from data_gen.workers import in_order
@@ -118,6 +119,8 @@ def _fill_chunk(chunk: _Chunk) -> tuple[str, Damage]:
                 continue
             for part, row in zip(sample.parts, rows, strict=True):
                 write[part](row, clip)
+    for path in chunk.arrays.values():
+        sync(path)  # before the chunk is marked as done
     return state, damage
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from clips.dense import new_array, open_array, row_writer
-from clips.files import atomic_write, write_text
+from clips.files import atomic_write, sync, write_text
 from errors import InputError
 
 Damage = dict[str, str]  # source: what is wrong with it
@@ -149,6 +149,7 @@ def _keep_rows(path: Path, kept: Sequence[int]) -> None:
             clips = open_array(path)  # anew: what is mapped counts as memory
             for target, row in enumerate(kept[start : start + _BLOCK], start):
                 write(target, clips[row])
+    sync(shorter)
     os.replace(shorter, path)
 
 

@@ -90,30 +90,28 @@ def _parse(text: bytes, max_frames: int | None) -> Recording:
     """Field k of a text is what lies between its blanks k and k + 1."""
     buffer = np.frombuffer(text, np.uint8)
     blanks = np.flatnonzero(buffer <= ord(" "))
-
     newline = buffer[blanks] == ord(_NEWLINE)
     lonely = np.flatnonzero(newline[:-1] & newline[1:])  # fields that are a line of their own: the counts
     edges = zip(lonely.tolist(), (blanks[lonely] + 1).tolist(), blanks[lonely + 1].tolist(), strict=True)
     words = {field: text[start:end] for field, start, end in edges}
 
-    def count(field: int, what: str, frame: int = 0) -> int:
+    def count(field: int, what: str, frame: int | None = None) -> int:
         word = words.get(field, b"")
         if not word.isdigit():
-            where = f"{what} in frame {frame} of {num_frames}" if frame else what
+            where = what if frame is None else f"{what} in frame {frame + 1} of {num_frames}"
             raise _no_count(text, int(blanks[field]) if field < len(blanks) else len(text) - 1, where)
         return int(word)
 
-    num_frames = 0
     num_frames = count(0, "number of frames")
     if max_frames is not None and num_frames > max_frames:
         raise _DamageError(f"{num_frames} frames, more than {max_frames}", 0)
     frames, slots, firsts = [], [], []  # of each body: its frame, its slot, the field of its first joint
     field = 1
     for frame in range(num_frames):
-        num_bodies = count(field, "number of bodies", frame + 1)
+        num_bodies = count(field, "number of bodies", frame)
         field += 1
         for slot in range(num_bodies):
-            num_joints = count(field + _BODY_FIELDS, "number of joints", frame + 1)
+            num_joints = count(field + _BODY_FIELDS, "number of joints", frame)
             if num_joints != NUM_JOINTS:
                 where = int(blanks[field + _BODY_FIELDS])
                 raise _DamageError(f"{num_joints} joints in frame {frame + 1}, wanted {NUM_JOINTS}", where)
