@@ -42,7 +42,7 @@ def decimals(text: bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> N
     if digits.max(initial=0) > 9:
         plain &= (digits <= 9).all(axis=1)
     numbers: NDArray[np.float64] = digits.astype(np.float64) @ _WEIGHTS / 10.0**_AFTER
-    np.negative(numbers, out=numbers, where=negative)
+    numbers *= np.where(negative, -1.0, 1.0)
     for at in np.flatnonzero(~plain):
         numbers[at] = _float(text[begins[at] : ends[at]])
     return numbers
