@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class DenseStore:
         """
         self.source = str(data_path)
         self.names, self.labels = read_labels(label_path)
-        self.data = _open_array(Path(data_path), mmap=mmap)
+        self.data = open_array(data_path, mmap=mmap)
         if len(self.data) != len(self.names):
             raise InputError(f"{data_path} has {len(self.data)} clips, but {label_path} names {len(self.names)}")
 
@@ -45,7 +46,7 @@ class DenseStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if state["data"] is None:
-            self.data = _open_array(Path(self.source), mmap=True)
+            self.data = open_array(self.source)
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
@@ -69,7 +70,12 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
     return names, labels
 
 
-def _open_array(path: Path, *, mmap: bool) -> np.ndarray:
+def open_array(path: str | os.PathLike[str], *, mmap: bool = True) -> np.ndarray:
+    """The clips (N, C, T, V, M) of a ``.npy`` file; with ``mmap`` they stay on disk.
+
+    Raises:
+        InputError: no such file, damaged, or not of this form.
+    """
     try:
         data = np.lib.format.open_memmap(path, mode="r") if mmap else _read_array(path)
     except FileNotFoundError as error:
@@ -81,7 +87,34 @@ def _open_array(path: Path, *, mmap: bool) -> np.ndarray:
     return data
 
 
-def _read_array(path: Path) -> np.ndarray:
+def _read_array(path: str | os.PathLike[str]) -> np.ndarray:
     with open(path, "rb") as file:
         array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     return array
+
+
+def new_array(path: str | os.PathLike[str], shape: tuple[int, ...]) -> None:
+    """A ``.npy`` file of float32 zeros, which take no room on disk yet."""
+    if shape[0]:
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    else:
+        with open(path, "wb") as file:  # an empty array cannot be mapped; and save would add to the name
+            np.save(file, np.zeros(shape, np.float32))
+
+
+@contextmanager
+def row_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[int, Clip], None]]:
+    """A function that writes a clip into a row of the array at ``path``.
+
+    Written, not mapped: a full disk is then an error instead of the end of the process.
+    """
+    array = np.load(path, mmap_mode="r")
+    start, shape = array.offset, array.shape[1:]
+    with open(path, "r+b") as file:
+
+        def write(row: int, clip: Clip) -> None:
+            assert clip.shape == shape, (clip.shape, shape)
+            file.seek(start + row * clip.size * 4)
+            file.write(np.ascontiguousarray(clip, dtype=np.float32).data)
+
+        yield write

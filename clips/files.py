@@ -38,3 +38,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until what was written to the file is on the disk."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

@@ -23,9 +23,15 @@ def bone(clip: Clip, bone_pairs: tuple[tuple[int, int], ...]) -> Clip:
 
     Shapes: (..., V, M) -> the same.
     """
-    first, second = np.array(bone_pairs, dtype=np.intp).T
-    vectors: Clip = clip.copy()
-    vectors[..., first, :] = clip[..., first, :] - clip[..., second, :]
+    V, M = clip.shape[-2:]
+    start = dict(bone_pairs)
+    taken_off = np.array([start.get(joint, joint) for joint in range(V)])
+    columns = (taken_off[:, None] * M + np.arange(M)).ravel()
+    flat = clip.reshape(*clip.shape[:-2], V * M)  # one take along contiguous rows is several times faster than slices
+    vectors: Clip = (flat - flat.take(columns, axis=-1)).reshape(clip.shape)
+    unpaired = [joint for joint in range(V) if joint not in start]
+    if unpaired:
+        vectors[..., unpaired, :] = clip[..., unpaired, :]
     return vectors
 
 

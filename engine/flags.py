@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
+from command_line import Parser
 from engine.config import DEFAULTS, HELP, TYPES, Config, make_config
 from engine.yaml_files import Loader, compose, merge
-from errors import InputError, did_you_mean
+from errors import InputError
 
 _DESCRIPTION = "Train or test one network on one stream of one benchmark, as a YAML file and flags describe it."
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one sentence, with the nearest flag where one is unknown."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message)
-
-    def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Like ``parse_args``.
-
-        Raises:
-            InputError: an unknown flag, or a flag whose value is missing or wrong.
-        """
-        found, unknown = self.parse_known_args(argv)
-        if unknown:
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            raise InputError(f"unknown argument {unknown[0]!r}{did_you_mean(unknown[0].partition('=')[0], flags)}")
-        return found
 
 
 def parse(argv: Sequence[str] | None = None) -> tuple[Config, dict[str, str]]:
@@ -77,7 +59,7 @@ def _parser() -> Parser:
             options["metavar"] = "|".join(map(str, about["choices"]))
         else:
             options["metavar"] = "N" if kind.startswith(("<class 'int", "<class 'float")) else "TEXT"
-        parser.add_argument(f"--{key.replace('_', '-')}", *([f"--{key}"] if "_" in key else []), **options)
+        parser.add_flag(f"--{key.replace('_', '-')}", **options)
     return parser
 
 

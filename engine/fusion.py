@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clips.dense import read_labels
-from engine.flags import Parser
+from command_line import Parser
 from engine.scores import find_scores, fuse, judge, read_labels_beside, read_scores
 from errors import InputError
 

@@ -1,0 +1,25 @@
+"""The names of the classes of the field's data sets, in the order of their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from errors import InputError, did_you_mean
+
+# Data set: the file of its names, and how many of them are its own. NTU RGB+D 60 is the first half of 120.
+_FILES = {"ntu60": ("ntu120.txt", 60), "ntu120": ("ntu120.txt", 120), "kinetics": ("kinetics400.txt", 400)}
+
+
+def class_names(dataset: str) -> tuple[str, ...]:
+    """The names of the classes of ``ntu60``, ``ntu120`` or ``kinetics``; label 0 is the first.
+
+    Raises:
+        InputError: another data set.
+    """
+    if dataset not in _FILES:
+        raise InputError(
+            f"class names are known of {', '.join(_FILES)}, not of {dataset!r}{did_you_mean(dataset, _FILES)}"
+        )
+    file, count = _FILES[dataset]
+    text = (Path(__file__).parent / "class_names" / file).read_text(encoding="utf-8")
+    return tuple(text.splitlines()[:count])

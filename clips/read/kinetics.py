@@ -1,0 +1,76 @@
+"""Kinetics-Skeleton: OpenPose's people in a JSON file per clip, as st-gcn published them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clips.streams import Clip
+from errors import InputError
+
+NUM_FRAMES, NUM_JOINTS = 300, 18
+_PEOPLE_READ, _PEOPLE_KEPT = 5, 2
+
+
+def read_kinetics(path: str | os.PathLike[str]) -> tuple[Clip, int]:
+    """The clip (C=3, T=300, V=18, M=2) in a file, and its label.
+
+    Channels are x and y from the middle of the image, y up, and the score; where that is 0, x and y are too. In every
+    frame the two people with the highest scores, of the first five, come first; nobody is tracked.
+
+    Raises:
+        InputError: no such file, or not of this form; the frame is named.
+    """
+    content = read_json(path)
+    try:
+        frames, label = content["data"], int(content["label_index"])
+        people = np.zeros((3, NUM_FRAMES, NUM_JOINTS, _PEOPLE_READ))
+        for frame in frames:
+            _fill(people, frame, f"{path}, frame {frame.get('frame_index')!r}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: wanted data (frames with frame_index and skeleton) and label_index: {error!r}"
+        ) from error
+    people[:2] -= 0.5
+    people[1] *= -1
+    people[:2, people[2] == 0] = 0
+    order = np.argsort(-people[2].sum(axis=1), axis=1, kind="stable")[:, :_PEOPLE_KEPT]
+    clip: Clip = np.take_along_axis(people, order[None, :, None, :], axis=3).astype(np.float32)
+    return clip, label
+
+
+def _fill(people: NDArray[np.float64], frame: Any, where: str) -> None:
+    index = frame["frame_index"]
+    if not isinstance(index, int) or not 0 <= index < NUM_FRAMES:
+        raise InputError(f"{where}: wanted an index from 0 to {NUM_FRAMES - 1}")
+    for body, person in enumerate(frame["skeleton"][:_PEOPLE_READ]):
+        pose, score = np.array(person["pose"], np.float64), np.array(person["score"], np.float64)
+        if pose.shape != (2 * NUM_JOINTS,) or score.shape != (NUM_JOINTS,):
+            raise InputError(
+                f"{where}: wanted {2 * NUM_JOINTS} numbers of pose and {NUM_JOINTS} of score, "
+                f"got {pose.size} and {score.size}"
+            )
+        if not (np.isfinite(pose).all() and np.isfinite(score).all()):
+            raise InputError(f"{where}: a coordinate or score is not finite")
+        people[:, index, :, body] = pose[0::2], pose[1::2], score
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: no such file, or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not readable as JSON: {error}") from error

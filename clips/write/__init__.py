@@ -1,0 +1,1 @@
+"""Writers of raw formats: what the project itself makes looks like the real thing."""
