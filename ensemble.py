@@ -5,18 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from command_line import exit_code
 from engine.fusion import fuse_from_command_line
-from errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is 2 when it, or a file it names, is not usable."""
-    try:
-        fuse_from_command_line(argv)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(fuse_from_command_line, argv)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from command_line import exit_code
 from engine.flags import parse
-from errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is 2 when it, or a file it names, is not usable."""
-    try:
-        config, origin = parse(argv)
-        from engine.run import run  # only now: it imports torch, which --help and mistyped flags do without
+    return exit_code(_train_or_test, argv)
 
-        run(config, origin)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+def _train_or_test(argv: Sequence[str] | None) -> int:
+    config, origin = parse(argv)
+    from engine.run import run  # only now: it imports torch, which --help and mistyped flags do without
+
+    run(config, origin)
     return 0
 
 

@@ -14,8 +14,8 @@ from errors import InputError
 DATASETS = ("ntu/xsub", "ntu/xview", "ntu120/xsub", "ntu120/xset", "kinetics")
 
 
-def fuse_from_command_line(argv: Sequence[str] | None = None) -> None:
-    """Fuse the scores that the flags name, and print the accuracy as MS-G3D does.
+def fuse_from_command_line(argv: Sequence[str] | None = None) -> int:
+    """Fuse the scores that the flags name, and print the accuracy as MS-G3D does; the exit code, 0.
 
     Raises:
         InputError: a flag or a file is not usable, or the files do not hold the same samples.
@@ -45,6 +45,7 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> None:
             print(f"{name} (weight {weight:g}): {judge(scores, labels, source)[1]:.2%}")
     for k, accuracy in judge(fused, labels, source).items():
         print(f"Top{k} Acc: {accuracy:.4%}")
+    return 0
 
 
 def parser() -> Parser:

@@ -1,0 +1,169 @@
+"""Pictures: a clip as a strip of frames (PNG) or an animation (GIF), and a confusion matrix.
+
+``python3 -m engine.show data/ntu/xsub/val_data_joint.npy:S001C001P003R001A001.skeleton --out clip.gif``
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")  # pictures go to files; there may be no screen
+from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from clips.files import atomic_path, atomic_write
+from clips.store import Store, open_store
+from clips.streams import Clip
+from command_line import Parser, exit_code
+from errors import InputError, did_you_mean
+from graph.layout import SkeletonLayout
+from graph.layouts import find_layout, layout_for_joints
+
+COLORS = ("#1f6f8b", "#d1603d")  # first body, further bodies
+FRAMES_PER_SECOND = 30
+STRIP = 8  # frames of a strip
+
+
+def draw_strip(clip: Clip, layout: SkeletonLayout, title: str, frames: int = STRIP) -> Figure:
+    """``frames`` frames of a clip (C, T, V, M), evenly spaced, side by side on one scale."""
+    flat, limits = _flatten(clip)
+    times = np.linspace(0, clip.shape[1] - 1, min(frames, clip.shape[1])).astype(int)
+    width, height = np.ptp(limits[0]), np.ptp(limits[1])
+    figure = Figure(figsize=(1.6 * len(times), max(1.6 * height / width, 1.2) + 0.5), layout="constrained")
+    for axes, time in zip(np.atleast_1d(figure.subplots(1, len(times))), times, strict=True):
+        _draw_frame(axes, flat[:, time], layout, limits)
+        axes.set_title(f"{time}", fontsize=8, color="0.4")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def animate(clip: Clip, layout: SkeletonLayout, title: str) -> FuncAnimation:
+    """A clip (C, T, V, M) as an animation at 30 frames a second."""
+    flat, limits = _flatten(clip)
+    figure = Figure(figsize=(3.2, max(3.2 * np.ptp(limits[1]) / np.ptp(limits[0]), 2.4)), layout="constrained")
+    axes = figure.subplots()
+
+    def draw(time: int) -> Sequence[Any]:
+        axes.clear()
+        _draw_frame(axes, flat[:, time], layout, limits)
+        axes.set_title(title, fontsize=9)
+        return ()
+
+    return FuncAnimation(figure, draw, frames=clip.shape[1], interval=1000 / FRAMES_PER_SECOND)
+
+
+def draw_confusion(labels: np.ndarray, predicted: np.ndarray, names: Sequence[str], title: str) -> Figure:
+    """How often each class (row, (N,) ``labels``) was taken for each other (column), as shares of the row."""
+    counts = np.zeros((len(names), len(names)))
+    np.add.at(counts, (labels, predicted), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = max(3.5, 0.28 * len(names) + 1.5)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the true class")
+    ticks = range(len(names))
+    axes.set_xticks(ticks, names, rotation=90, fontsize=7)
+    axes.set_yticks(ticks, names, fontsize=7)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure in the format of ``path``'s suffix, whole or not at all."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format=Path(path).suffix.removeprefix(".") or "png", dpi=130)
+
+
+def find_clip(source: str, label_path: str | None, layout: str | None) -> tuple[Clip, SkeletonLayout, str]:
+    """The clip that ``FILE:NAME`` means (without NAME: the first of the file), its skeleton and its name.
+
+    Raises:
+        InputError: no such file or clip, or no skeleton known for its joints.
+    """
+    path, _, name = source.partition(":")
+    store: Store = open_store(path, label_path or _labels_of(path))
+    if name and name not in store.names:
+        raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
+    index = store.names.index(name) if name else 0
+    clip = store.clip(index)
+    skeleton = find_layout(layout) if layout else store.layout or layout_for_joints(clip.shape[2], path)
+    if skeleton.num_joints != clip.shape[2]:
+        raise InputError(f"{path} has {clip.shape[2]} joints, but layout {skeleton.name!r} {skeleton.num_joints}")
+    return clip, skeleton, store.names[index]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw what the command line says; the exit code is 2 when it, or a file it names, is not usable."""
+    return exit_code(_draw, argv)
+
+
+def _draw(argv: Sequence[str] | None) -> int:
+    parser = Parser("engine.show", description="Draw a clip as a PNG strip or a GIF animation.", allow_abbrev=False)
+    parser.add_argument("clip", metavar="FILE[:NAME]", help="a .npy or .pkl of clips, and which of them")
+    parser.add_argument("--out", required=True, metavar="FILE", help="picture to write: .png or .gif")
+    parser.add_argument("--labels", metavar="FILE", help="label pickle of a .npy (default: the one beside it)")
+    parser.add_argument("--layout", metavar="NAME", help="skeleton: built-in name or YAML file")
+    given = parser.parse_strictly(argv)
+    suffix = Path(given.out).suffix
+    if suffix not in (".png", ".gif"):
+        raise InputError(f"--out: {given.out} must end in .png or .gif")
+    clip, layout, name = find_clip(given.clip, given.labels, given.layout)
+    if not clip.any():
+        raise InputError(f"{given.clip}: clip {name!r} is empty")
+    if suffix == ".gif":
+        with atomic_path(given.out) as beside:
+            animate(clip, layout, name).save(beside, writer=PillowWriter(fps=FRAMES_PER_SECOND))
+    else:
+        save_figure(draw_strip(clip, layout, name), given.out)
+    print(f"{given.out}: {name}, {clip.shape[1]} frames")
+    return 0
+
+
+def _flatten(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """A clip seen from the front: (2, T, V, M) with up upwards and NaN where nothing was seen, and its limits (2, 2).
+
+    In space, up is whichever of y and z the body is longer along (camera coordinates, or the 2s-AGCN lineage's).
+    """
+    seen = (clip[:3] != 0).any(axis=0)  # (T, V, M)
+    origin = ~seen.any(axis=0)  # a joint that is zero in every frame is where the clip was centred
+    seen |= seen.any(axis=1, keepdims=True) & origin
+    spread = [np.ptp(axis[seen]) for axis in clip[: min(3, len(clip))]]
+    up = 1 if len(spread) < 3 or spread[1] >= spread[2] else 2
+    flat = np.where(seen, clip[[0, up]], np.nan).astype(np.float64)
+    low, high = np.nanmin(flat, axis=(1, 2, 3)), np.nanmax(flat, axis=(1, 2, 3))
+    margin = 0.05 * max((high - low).max(), 1e-6)
+    return flat, np.stack([low - margin, high + margin], axis=1)
+
+
+def _draw_frame(axes: Axes, points: np.ndarray, layout: SkeletonLayout, limits: np.ndarray) -> None:
+    """One frame (2, V, M)."""
+    edges = np.array(layout.edges, dtype=int).reshape(-1, 2)
+    for body in range(points.shape[2]):
+        joints = points[:, :, body].T  # (V, 2)
+        color = COLORS[min(body, len(COLORS) - 1)]
+        segments = joints[edges]
+        axes.add_collection(
+            LineCollection(list(segments[np.isfinite(segments).all(axis=(1, 2))]), colors=color, lw=1.6)
+        )
+        axes.plot(joints[:, 0], joints[:, 1], ".", color=color, markersize=3)
+    axes.set(xlim=limits[0], ylim=limits[1], aspect="equal", xticks=[], yticks=[])
+    axes.set_frame_on(False)
+
+
+def _labels_of(path: str) -> str | None:
+    """``train_label.pkl`` beside ``train_data_joint.npy``."""
+    part, found, _ = Path(path).name.partition("_data_")
+    return str(Path(path).with_name(f"{part}_label.pkl")) if found and path.endswith(".npy") else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# Check the published weights against the published accuracies: a table, and a non-zero exit when a number is off.
+exec python3 -m engine.eval_pretrained "$@"

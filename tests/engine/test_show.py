@@ -1,0 +1,87 @@
+"""Pictures of clips and confusion matrices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import show
+from graph.layouts import LAYOUTS
+
+NTU = LAYOUTS["ntu-rgb+d"]
+
+
+@pytest.fixture
+def clip() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    clip = np.zeros((3, 12, 25, 2), dtype=np.float32)
+    clip[..., 0] = rng.normal(0, 0.3, (3, 1, 25)) + np.linspace(0, 0.5, 12)[None, :, None]
+    return clip
+
+
+def test_strip_draws_every_bone_of_every_body_that_is_there(clip: np.ndarray) -> None:
+    figure = show.draw_strip(clip, NTU, "title", frames=4)
+    assert len(figure.axes) == 4
+    first, absent = figure.axes[0].collections
+    assert len(first.get_segments()) == len(NTU.edges)
+    assert len(absent.get_segments()) == 0
+
+
+def test_a_lost_joint_takes_its_bones_along_but_the_origin_does_not(clip: np.ndarray) -> None:
+    clip[:, 0, 3] = 0  # the head, lost in one frame
+    clip[:, :, 1] = 0  # the joint that the clip is centred on
+    segments = show.draw_strip(clip, NTU, "title", frames=1).axes[0].collections[0].get_segments()
+    assert len(segments) == len(NTU.edges) - 1
+
+
+def test_up_is_the_longer_of_y_and_z() -> None:
+    standing = np.zeros((3, 1, 2, 1), dtype=np.float32)
+    standing[:, 0, 1, 0] = (0.1, 0.2, 1.7)
+    flat, _ = show._flatten(standing)
+    assert flat[1, 0, 1, 0] == pytest.approx(1.7)
+    flat, _ = show._flatten(standing[:2])
+    assert flat[1, 0, 1, 0] == pytest.approx(0.2)
+
+
+def test_confusion_rows_are_shares_of_the_true_class() -> None:
+    figure = show.draw_confusion(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), ["sit", "stand", "never"], "title")
+    shares = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(shares, [[2 / 3, 1 / 3, 0], [0, 1, 0], [0, 0, 0]])
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["sit", "stand", "never"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_command_writes_a_picture(tiny: Any, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = tmp_path / "toy.yaml"
+    layout.write_text("{num_joints: 5, edges: [[1, 0], [2, 1], [3, 1], [4, 1]]}")
+    out = tmp_path / "new" / f"clip{suffix}"
+    source = f"{tiny.folder / 'val_data_joint.npy'}:val03"
+    assert show.main([source, "--out", str(out), "--layout", str(layout)]) == 0
+    assert "val03, 10 frames" in capsys.readouterr().out
+    with Image.open(out) as picture:
+        assert getattr(picture, "n_frames", 1) == (10 if suffix == ".gif" else 1)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 2
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize(
+    ("clip_name", "out", "complaint"),
+    [
+        ("val_data_joint.npy:val0", "a.png", "there is no clip 'val0'; did you mean 'val"),
+        ("val_data_joint.npy", "a.jpg", "must end in .png or .gif"),
+        ("val_data_joint.npy", "a.png", "no built-in skeleton has 5 joints"),
+        ("absent_data_joint.npy", "a.png", "no such file"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    tiny: Any, tmp_path: Path, clip_name: str, out: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show.main([str(tiny.folder / clip_name), "--out", str(tmp_path / out)]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert complaint in errors[0]
+    assert not list(tmp_path.iterdir())
