@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from data_gen.made_body import rotations
+from data_gen.demo_body import rotations
 
 Array = npt.NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """``python3 -m data_gen.made_clips --out data/demo``: a small labelled clip set that needs no download.
 
-Jointed bodies (``made_body``) act (``made_actions``), a depth camera sees them with its errors (``made_camera``), and
+Jointed bodies (``demo_body``) act (``demo_actions``), a depth camera sees them with its errors (``made_camera``), and
 the clips are written in MS-G3D's dense layout: ``{train,val}_data_joint.npy`` (N, 3, T, 25, 2) and
 ``{train,val}_label.pkl``. People of one part never appear in the other. Every clip is a pure function of (seed, part,
 number).
@@ -21,8 +21,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from clips.files import atomic_write
-from data_gen.made_actions import ACTIONS, Beat, Motion
-from data_gen.made_body import ANGLES, SKELETON, draw_body, move
+from data_gen.demo_actions import ACTIONS, Beat, Motion
+from data_gen.demo_body import ANGLES, SKELETON, draw_body, move
 from data_gen.made_camera import normalise, watch
 from errors import InputError
 
@@ -104,10 +104,10 @@ def act(action: str, subjects: Sequence[Subject], length: int, rng: np.random.Ge
     actor = subjects[0]
     motions = ACTIONS[action](draw_beat(actor, length, rng))
     bodies = [perform(motion, subject, length, rng) for motion, subject in zip(motions, subjects, strict=False)]
-    for other, motion in zip(bodies[1:], motions[1:], strict=True):
+    for other in bodies[1:]:
         reach = np.linalg.norm(actor.offsets[[5, 6, 7]], axis=1).sum()
         other[..., [0, 2]] *= -1  # turned about, to face the first
-        other[..., 2] += motion.apart * reach * rng.uniform(0.92, 1.08)
+        other[..., 2] += 1.5 * reach * rng.uniform(0.92, 1.08)
     if rng.random() < 0.3:
         bodies.reverse()  # who is told first is the sensor's whim
     return np.stack(bodies)
@@ -142,7 +142,7 @@ def perform(motion: Motion, subject: Subject, length: int, rng: np.random.Genera
         aim = (motion.angles.get(name, still) + fidget.get(name, still)) * scale[joint_angle(name)]
         angle = subject.posture[name] + aim * rng.normal(1.0, 0.02) + sway + rng.normal(0.0, 2.0)
         angles[name] = np.radians(np.clip(angle, *LIMITS.get(joint_angle(name), (-180.0, 180.0))))
-    return move(subject.offsets, angles, lift=motion.lift, forward=motion.forward)
+    return move(subject.offsets, angles, lift=motion.lift)
 
 
 def write_part(out: Path, seed: int, part: str, count: int, frames: int) -> list[Path]:
