@@ -1,13 +1,20 @@
 """Sixteen actions as angles over time: what each body of a clip does, before anybody looks at it.
 
+Some differ little, so that a stream has something to add:
+
+- Bones tell ``thumb up`` from ``thumb down`` and ``drink`` from ``phone call`` better than joints do: the directions of
+  thumb and forearm differ, while where the hand is held varies with the person and with the camera's error.
+- Motion tells ``sit down`` from ``stand up`` and ``raise both arms`` from ``lower both arms``: each is the other one
+  backwards, so that the postures as such, without their order, tell nothing.
+
 An action is a function from a ``Beat`` (when, how fast, with which hand) to one ``Motion`` per body. Angles are in
-degrees by the names of ``data_gen.made_body.ANGLES``; what an action leaves out hangs straight.
+degrees by the names of ``data_gen.demo_body.ANGLES``; what an action leaves out hangs straight.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +40,11 @@ class Beat:
     manner: float
 
     @property
+    def other(self) -> str:
+        """The side that does not act."""
+        return "left" if self.side == "right" else "right"
+
+    @property
     def hold(self) -> Array:
         """0 → 1 → 0: goes into a pose, holds it, comes back."""
         return keyed(self.phase, (0.0, 0.3, 0.7, 1.0), (0.0, 1.0, 1.0, 0.0))
@@ -50,20 +62,37 @@ class Beat:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """Where two bodies meet.
+
+    Attributes:
+        first: joints of the first body, whose mean meets
+        second: the mean of these joints of the second body.
+        when: weights (T,): how much each frame counts for that.
+        arms: angles of the first and of the second body that make up for unequal heights,
+        reach: and how far (T,) they are in it, 0 to 1.
+    """
+
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    when: Array
+    arms: tuple[tuple[str, ...], tuple[str, ...]]
+    reach: Array
+
+
+@dataclass(frozen=True)
 class Motion:
     """What one body does.
 
     Attributes:
         angles: degrees (T,) by name.
         lift: height of the soles above the ground, metres (T,).
-        forward: way of the pelvis to where the body faces, metres (T,).
-        apart: how far this body stands from the one that it faces, in arm's lengths; second bodies only.
+        contact: how this body meets the first one, which it faces; second bodies only.
     """
 
     angles: Angles
     lift: Array | float = 0.0
-    forward: Array | float = 0.0
-    apart: float = 0.0
+    contact: Contact | None = None
 
 
 Action = Callable[[Beat], tuple[Motion, ...]]
@@ -91,11 +120,14 @@ def arm(
     return {f"{side} {name}": weight * value for name, value in parts.items()}
 
 
+def leg(side: str, flex: Array, knee: Array) -> Angles:
+    """One leg flexed at hip and knee, its sole level as far as the ankle allows."""
+    return {f"{side} hip flex": flex, f"{side} knee": knee, f"{side} ankle": np.clip(knee - flex, -35.0, 28.0)}
+
+
 def legs(flex: Array, knee: Array) -> Angles:
     """Both legs bent alike, the soles flat on the ground."""
-    sides = ("left", "right")
-    bent = {f"{side} {name}": value for side in sides for name, value in (("hip flex", flex), ("knee", knee))}
-    return bent | {f"{side} ankle": knee - flex for side in sides}
+    return leg("left", flex, knee) | leg("right", flex, knee)
 
 
 def drink(beat: Beat) -> tuple[Motion, ...]:
@@ -112,14 +144,9 @@ def phone(beat: Beat) -> tuple[Motion, ...]:
     return (Motion(arm(beat.side, beat.hold, 82 + 3 * beat.swing, 4 + 14 * beat.manner, 20, 127) | lean),)
 
 
-def wave(side: str) -> Action:
-    """The raised forearm of one side goes to and fro."""
-
-    def action(beat: Beat) -> tuple[Motion, ...]:
-        high = 75 + 25 * beat.manner
-        return (Motion(arm(side, beat.hold, 5, high, -85, 85 + 32 * beat.swing)),)
-
-    return action
+def wave(beat: Beat) -> tuple[Motion, ...]:
+    """The raised forearm goes to and fro."""
+    return (Motion(arm(beat.side, beat.hold, 5, 75 + 25 * beat.manner, -85, 85 + 32 * beat.swing)),)
 
 
 def clap(beat: Beat) -> tuple[Motion, ...]:
@@ -140,50 +167,51 @@ def rub_hands(beat: Beat) -> tuple[Motion, ...]:
 
 
 def raise_both_arms(beat: Beat) -> tuple[Motion, ...]:
-    """Both arms go up, through the front or through the sides."""
-    front, out = (165, 8) if beat.manner > 0 else (8, 155)
-    both = [arm(side, beat.hold, front, out, 0, 10) for side in ("left", "right")]
-    return (Motion(both[0] | both[1] | pose(beat.hold, nod=-12)),)
+    """Both arms go up, through the front or through the sides, and stay."""
+    return (both_arms(keyed(beat.phase, (0.0, 0.7, 1.0), (0.0, 1.0, 1.0)), beat.manner),)
 
 
-def point(beat: Beat) -> tuple[Motion, ...]:
-    """One straight arm points forward, more or less to the side."""
-    look = pose(beat.hold, look=20 * beat.manner * (1 if beat.side == "left" else -1))
-    return (Motion(arm(beat.side, beat.hold, 82, 5 + 35 * beat.manner, 0, 8) | look),)
+def lower_both_arms(beat: Beat) -> tuple[Motion, ...]:
+    """``raise_both_arms`` backwards."""
+    return (both_arms(keyed(1 - beat.phase, (0.0, 0.7, 1.0), (0.0, 1.0, 1.0)), beat.manner),)
+
+
+def both_arms(up: Array, manner: float) -> Motion:
+    """Arms from hanging (``up`` 0) to straight up (1)."""
+    front, out = (165, 8) if manner > 0 else (8, 155)
+    both = [arm(side, up, front, out, 0, 10) for side in ("left", "right")]
+    return Motion(both[0] | both[1] | pose(up, nod=-12))
+
+
+def thumb(palm: float) -> Action:
+    """One hand is held out somewhere in front, the palm turned so that the thumb points up (0) or down (150)."""
+
+    def action(beat: Beat) -> tuple[Motion, ...]:
+        held = arm(beat.side, beat.hold, 32 + 28 * beat.manner, 6, 0, 70 + 5 * beat.swing)
+        return (Motion(held | {f"{beat.side} palm": palm * beat.hold}),)
+
+    return action
 
 
 def kick(beat: Beat) -> tuple[Motion, ...]:
-    """One leg swings back, then out in front."""
+    """One leg swings back, then out in front; the arms balance it."""
     times = (0.0, 0.25, 0.5, 0.8, 1.0)
-    hip = keyed(beat.again, times, (0.0, -18.0, 70 + 15 * beat.manner, 15.0, 0.0))
-    knee = keyed(beat.again, times, (0.0, 75.0, 8.0, 35.0, 0.0))
-    return (Motion(one_leg(beat, hip, knee) | pose(keyed(beat.again, times, (0.0, 0.3, 1.0, 0.2, 0.0)), lean=-12)),)
-
-
-def raise_knee(beat: Beat) -> tuple[Motion, ...]:
-    """One thigh comes up with a bent knee; next to ``kick``."""
-    up = keyed(beat.again, (0.0, 0.45, 0.6, 1.0), (0.0, 1.0, 1.0, 0.0))
-    return (Motion(one_leg(beat, (78 + 15 * beat.manner) * up, 85 * up) | pose(up, lean=-3)),)
-
-
-def one_leg(beat: Beat, hip: Array, knee: Array) -> Angles:
-    """The acting leg, and both arms that balance it."""
-    other = "left" if beat.side == "right" else "right"
-    return {
-        f"{beat.side} hip flex": hip,
-        f"{beat.side} knee": knee,
-        f"{beat.side} ankle": -0.3 * knee,
+    hip = keyed(beat.again, times, (0.0, -18.0, 70 + 15 * beat.manner, 8.0, 0.0))
+    knee = keyed(beat.again, times, (0.0, 75.0, 8.0, 45.0, 0.0))
+    balance = {
         f"{beat.side} arm flex": -0.25 * hip,
-        f"{other} arm flex": 0.35 * hip,
-        f"{other} arm open": 0.2 * abs(hip),
+        f"{beat.other} arm flex": 0.35 * hip,
+        f"{beat.other} arm open": 0.2 * abs(hip),
     }
+    lean = pose(keyed(beat.again, times, (0.0, 0.3, 1.0, 0.2, 0.0)), lean=-12)
+    return (Motion(leg(beat.side, hip, knee) | balance | lean),)
 
 
 def squat(beat: Beat) -> tuple[Motion, ...]:
     """Down on both bent legs and up again."""
     down = keyed(beat.again, (0.0, 0.45, 0.6, 1.0), (0.0, 1.0, 1.0, 0.0))
     arms = pose(down * (45 + 35 * beat.manner), left_arm_flex=1.0, right_arm_flex=1.0)
-    return (Motion(legs(85 * down, 108 * down) | arms | pose(down, lean=36, nod=-20), forward=-0.12 * down),)
+    return (Motion(legs(85 * down, 108 * down) | arms | pose(down, lean=36, nod=-20)),)
 
 
 def jump(beat: Beat) -> tuple[Motion, ...]:
@@ -205,7 +233,7 @@ def sit_down(beat: Beat) -> tuple[Motion, ...]:
 
 
 def stand_up(beat: Beat) -> tuple[Motion, ...]:
-    """``sit_down`` backwards: only the order of frames tells them apart."""
+    """``sit_down`` backwards."""
     return (seated(keyed(1 - beat.phase, (0.0, 0.9, 1.0), (0.0, 1.0, 1.0)), beat.manner),)
 
 
@@ -213,44 +241,51 @@ def seated(down: Array, manner: float) -> Motion:
     """From standing (``down`` 0) to sitting on a chair (1): the trunk leans over the feet on the way."""
     lean = (38 + 8 * manner) * np.sin(np.pi * down) + 4 * down
     arms = pose(down, left_arm_flex=22, right_arm_flex=22, left_elbow=55, right_elbow=55)
-    return Motion(legs(86 * down, 88 * down) | arms | {"lean": lean}, forward=-0.38 * down)
+    return Motion(legs(86 * down, 88 * down) | arms | {"lean": lean})
 
 
 def handshake(beat: Beat) -> tuple[Motion, ...]:
     """Two people: right hands meet and pump."""
     pump = 12 * beat.swing
-    body = Motion(arm("right", beat.hold, 38 + pump, -20, 2, 34 - 0.6 * pump) | pose(beat.hold, lean=4), apart=1.7)
-    return body, body
+    body = Motion(arm("right", beat.hold, 38 + pump, -20, 2, 34 - 0.6 * pump) | pose(beat.hold, lean=4))
+    arms = ("right arm flex",)
+    return body, replace(body, contact=Contact((11,), (11,), beat.hold**4, (arms, arms), beat.hold))
 
 
 def push(beat: Beat) -> tuple[Motion, ...]:
-    """Two people: the first thrusts both hands out, the second staggers back."""
+    """Two people: the first steps up and thrusts both hands out, the second staggers two steps back."""
     times = (0.0, 0.3, 0.5, 0.65, 1.0)
     out = keyed(beat.phase, times, (0.0, 0.35, 1.0, 1.0, 0.0))
     bent = keyed(beat.phase, times, (0.0, 115.0, 12.0, 12.0, 0.0))
     both = [arm(side, out, 78, -8, 8, 0) | {f"{side} elbow": bent} for side in ("left", "right")]
-    first = Motion(both[0] | both[1] | pose(out, lean=14), forward=0.12 * out)
+    lunge = leg(beat.side, 26 * out, 28 * out + 110 * out * (1 - out)) | leg(beat.other, -12 * out, 0 * out)
+    first = Motion(both[0] | both[1] | lunge | pose(out, lean=12))
+
+    hands_on = keyed(beat.phase, (0.0, 0.38, 0.45, 0.55, 1.0), (0.0, 0.0, 1.0, 0.0, 0.0))
     hit = keyed(beat.phase, (0.0, 0.42, 0.58, 0.75, 1.0), (0.0, 0.0, 1.0, 0.4, 0.1))
-    back = keyed(beat.phase, (0.0, 0.42, 0.7, 1.0), (0.0, 0.0, 1.0, 1.0))
     flung = pose(
         hit, left_arm_flex=35, right_arm_flex=35, left_arm_open=30, right_arm_open=30, left_elbow=40, right_elbow=40
     )
-    step = {f"{beat.side} hip flex": -20 * hit, f"{beat.side} knee": 25 * hit}
-    second = Motion(flung | step | pose(hit, lean=-16, nod=12), forward=-(0.35 + 0.15 * beat.manner) * back, apart=1.4)
+    stride = 17 + 6 * beat.manner
+    back = keyed(beat.phase, (0.0, 0.43, 0.56, 0.63, 0.76, 1.0), (0.0, 0.0, stride, stride, 0.0, 0.0))
+    lifts = [keyed(beat.phase, (0.0, t, t + 0.08, t + 0.12, t + 0.2, 1.0), (0, 0, 50, 50, 0, 0)) for t in (0.38, 0.58)]
+    steps = leg(beat.side, -back, lifts[0]) | leg(beat.other, back, lifts[1])
+    contact = Contact((21, 23), (4, 8), hands_on, (("left arm flex", "right arm flex"), ()), out)
+    second = Motion(flung | steps | pose(hit, lean=-16, nod=12), contact=contact)
     return first, second
 
 
 ACTIONS: Mapping[str, Action] = {
     "drink": drink,
     "phone call": phone,
-    "wave right hand": wave("right"),
-    "wave left hand": wave("left"),
+    "wave": wave,
     "clap": clap,
     "rub hands": rub_hands,
+    "thumb up": thumb(0.0),
+    "thumb down": thumb(150.0),
     "raise both arms": raise_both_arms,
-    "point": point,
+    "lower both arms": lower_both_arms,
     "kick": kick,
-    "raise knee": raise_knee,
     "squat": squat,
     "jump": jump,
     "sit down": sit_down,

@@ -50,11 +50,10 @@ TRUNK, SHOULDERS, ARMS, HIPS, LEGS = (
     (12, 16),
     (13, 14, 15, 17, 18, 19),
 )
-SOLES = (14, 15, 18, 19)
+FEET = ((14, 15), (18, 19))
 
 # Angle: (joint at the bone's end, axis, sign). Positive flexes forward (knees: backward), opens sideways, turns inward.
 ANGLES: dict[str, tuple[int, int, int]] = {
-    "face": (0, Y, 1),
     "lean": (1, X, 1),
     "tilt": (1, Z, 1),
     "bend": (20, X, 1),
@@ -68,6 +67,7 @@ for _side, _sign, _arm, _leg in (("left", 1, 5, 13), ("right", -1, 9, 17)):
         f"{_side} arm open": (_arm, Z, _sign),
         f"{_side} arm turn": (_arm, Y, -_sign),
         f"{_side} elbow": (_arm + 1, X, -1),
+        f"{_side} palm": (_arm + 2, Y, -_sign),
         f"{_side} wrist": (_arm + 2, X, -1),
         f"{_side} hip flex": (_leg, X, -1),
         f"{_side} hip open": (_leg, Z, _sign),
@@ -100,11 +100,12 @@ def rotations(angles: Array) -> Array:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def move(offsets: Array, angles: Mapping[str, Array], lift: Array | float = 0.0, forward: Array | float = 0.0) -> Array:
-    """Joint positions (T, 25, 3) of a body through T frames.
+def move(offsets: Array, angles: Mapping[str, Array], lift: Array | float = 0.0) -> Array:
+    """Joint positions (T, 25, 3) of a body through T frames; it walks as its legs make it.
 
     ``angles`` give radians (T,) by the names of ``ANGLES``; what is left out hangs straight. The lowest sole stands
-    on y = 0 plus ``lift`` metres (T,); the pelvis is ``forward`` metres (T,) along z.
+    on y = 0 plus ``lift`` metres (T,). In frame 0 the feet stand around x = z = 0; from then on what bears the body
+    stays where it is.
     """
     frames = len(next(iter(angles.values())))
     euler = np.zeros((frames, len(SKELETON), 3))
@@ -122,6 +123,20 @@ def move(offsets: Array, angles: Mapping[str, Array], lift: Array | float = 0.0,
             continue
         bones[:, joint] = bones[:, parent] @ local[:, joint] if joint in turned else bones[:, parent]
         points[:, joint] = points[:, parent] + bones[:, joint] @ offsets[joint]
-    points[..., Y] += (lift - points[:, SOLES, Y].min(axis=1))[:, None]
-    points[..., Z] += np.broadcast_to(forward, (frames,))[:, None]
-    return points
+    return planted(points, lift)
+
+
+def planted(points: Array, lift: Array | float) -> Array:
+    """``points`` (T, 25, 3) moved as a whole so that soles rest on the ground and bearing feet do not slide."""
+    feet = points[:, FEET]  # (T, 2 feet, heel and toe, 3)
+    height = feet[..., Y].min(axis=2)
+    height -= height.min(axis=1, keepdims=True)
+    bears = np.exp(-height / 0.01)  # one centimetre up, a foot bears a third
+    bears /= bears.sum(axis=1, keepdims=True)
+    place = feet.mean(axis=2)  # (T, 2, 3)
+    slides = ((bears[1:] + bears[:-1])[..., None] / 2 * np.diff(place, axis=0)).sum(axis=1)
+    shift = np.zeros((len(points), 3))
+    shift[0] = -place[0].mean(axis=0)
+    shift[1:] = shift[0] - np.cumsum(slides, axis=0)
+    shift[:, Y] = lift - feet[..., Y].min(axis=(1, 2))
+    return np.asarray(points + shift[:, None])
