@@ -7,11 +7,17 @@ from pathlib import Path
 from errors import InputError, did_you_mean
 
 # Data set: the file of its names, and how many of them are its own. NTU RGB+D 60 is the first half of 120.
-_FILES = {"ntu60": ("ntu120.txt", 60), "ntu120": ("ntu120.txt", 120), "kinetics": ("kinetics400.txt", 400)}
+_FILES = {
+    "ntu60": ("ntu120.txt", 60),
+    "ntu120": ("ntu120.txt", 120),
+    "kinetics": ("kinetics400.txt", 400),
+    "utd-mhad": ("utd-mhad.txt", 27),
+    "demo": ("demo.txt", 16),
+}
 
 
 def class_names(dataset: str) -> tuple[str, ...]:
-    """The names of the classes of ``ntu60``, ``ntu120`` or ``kinetics``; label 0 is the first.
+    """The names of the classes of ``ntu60``, ``ntu120``, ``kinetics``, ``utd-mhad`` or ``demo``; label 0 is the first.
 
     Raises:
         InputError: another data set.

@@ -11,9 +11,9 @@ from typing import Any
 
 from command_line import Parser, exit_code
 from engine.flags import parse
-from engine.fusion import find_labels
+from engine.fusion import fused_scores
 from engine.run import run
-from engine.scores import find_scores, fuse, judge, read_scores
+from engine.scores import judge
 from engine.yaml_files import read_yaml
 from errors import InputError, did_you_mean
 
@@ -76,14 +76,8 @@ def _evaluate_set(name: str, about: Mapping[str, Any], source: str, flags: Seque
             scored.append(folder)
         rows.append(Row(name, stream, facts["top1"], got, bool(facts.get("unverified"))))
     complete = len(scored) == len(about["streams"])
-    rows.append(Row(name, "fused", about["fused"]["top1"], 100 * _fused_accuracy(scored) if complete else None))
+    rows.append(Row(name, "fused", about["fused"]["top1"], 100 * judge(*fused_scores(scored))[1] if complete else None))
     return rows
-
-
-def _fused_accuracy(folders: Sequence[Path]) -> float:
-    paths = [find_scores(folder) for folder in folders]
-    fused = fuse([(str(path), read_scores(path)) for path in paths], [1.0] * len(paths))
-    return judge(fused, *find_labels(paths))[1]
 
 
 def _is_there(facts: Mapping[str, Any], about: Mapping[str, Any], stream: str, source: str) -> bool:

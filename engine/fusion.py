@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clips.dense import read_labels
 from command_line import Parser
-from engine.scores import find_scores, fuse, judge, read_labels_beside, read_scores
+from engine.scores import Scores, find_scores, fuse, judge, read_labels_beside, read_scores
 from errors import InputError
 
 DATASETS = ("ntu/xsub", "ntu/xview", "ntu120/xsub", "ntu120/xset", "kinetics")
@@ -63,6 +63,17 @@ def parser() -> Parser:
     )
     parser.add_argument("--dataset", choices=DATASETS, help="take the labels from ./data/<dataset>/val_label.pkl")
     return parser
+
+
+def fused_scores(sources: Sequence[str | Path]) -> tuple[Scores, Mapping[str, int], str]:
+    """The sum of the scores in these files or work dirs, their labels, and where those are from.
+
+    Raises:
+        InputError: as ``fuse`` and ``find_labels``.
+    """
+    paths = [find_scores(source) for source in sources]
+    fused = fuse([(str(path), read_scores(path)) for path in paths], [1.0] * len(paths))
+    return fused, *find_labels(paths)
 
 
 def find_labels(

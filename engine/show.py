@@ -19,10 +19,15 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from clips.class_names import class_names
 from clips.files import atomic_path, atomic_write
+from clips.normalize import strongest_bodies
+from clips.read.ntu import read_ntu
 from clips.store import Store, open_store
 from clips.streams import Clip
 from command_line import Parser, exit_code
+from engine.fusion import fused_scores
+from engine.scores import judge
 from errors import InputError, did_you_mean
 from graph.layout import SkeletonLayout
 from graph.layouts import find_layout, layout_for_joints
@@ -86,10 +91,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 def find_clip(source: str, label_path: str | None, layout: str | None) -> tuple[Clip, SkeletonLayout, str]:
     """The clip that ``FILE:NAME`` means (without NAME: the first of the file), its skeleton and its name.
 
+    A ``.skeleton`` file of NTU RGB+D is one clip: its two bodies that move most, as recorded.
+
     Raises:
         InputError: no such file or clip, or no skeleton known for its joints.
     """
     path, _, name = source.partition(":")
+    if path.endswith(".skeleton"):
+        recording = strongest_bodies(read_ntu(path)).astype(np.float32)
+        return recording, find_layout(layout or "ntu-rgb+d"), Path(path).stem
     store: Store = open_store(path, label_path or _labels_of(path))
     if name and name not in store.names:
         raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
@@ -107,15 +117,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(argv: Sequence[str] | None) -> int:
-    parser = Parser("engine.show", description="Draw a clip as a PNG strip or a GIF animation.", allow_abbrev=False)
-    parser.add_argument("clip", metavar="FILE[:NAME]", help="a .npy or .pkl of clips, and which of them")
+    about = "Draw a clip as a PNG strip or a GIF animation, or how a run confuses the classes."
+    parser = Parser("engine.show", description=about, allow_abbrev=False)
+    parser.add_argument("clip", nargs="?", metavar="FILE[:NAME]", help="a .npy, .pkl or .skeleton, and which clip")
     parser.add_argument("--out", required=True, metavar="FILE", help="picture to write: .png or .gif")
+    parser.add_flag("--scores", nargs="+", metavar="DIR", help="draw the confusion matrix of these streams, fused 1:1")
+    parser.add_flag("--class-names", metavar="SET", help="names for it: a data set, or a file with one name a line")
     parser.add_argument("--labels", metavar="FILE", help="label pickle of a .npy (default: the one beside it)")
     parser.add_argument("--layout", metavar="NAME", help="skeleton: built-in name or YAML file")
     given = parser.parse_strictly(argv)
+    if bool(given.clip) == bool(given.scores):
+        raise InputError("name a clip to draw, or the --scores of a confusion matrix")
     suffix = Path(given.out).suffix
-    if suffix not in (".png", ".gif"):
-        raise InputError(f"--out: {given.out} must end in .png or .gif")
+    if suffix not in ((".png",) if given.scores else (".png", ".gif")):
+        raise InputError(f"--out: {given.out} must end in .png" + ("" if given.scores else " or .gif"))
+    if given.scores:
+        print(f"{given.out}: {_draw_scores(given.scores, given.class_names, given.out)}")
+        return 0
     clip, layout, name = find_clip(given.clip, given.labels, given.layout)
     if not clip.any():
         raise InputError(f"{given.clip}: clip {name!r} is empty")
@@ -126,6 +144,24 @@ def _draw(argv: Sequence[str] | None) -> int:
         save_figure(draw_strip(clip, layout, name), given.out)
     print(f"{given.out}: {name}, {clip.shape[1]} frames")
     return 0
+
+
+def _draw_scores(folders: Sequence[str], class_names_of: str | None, out: str) -> str:
+    """Write the confusion matrix of fused streams; its title."""
+    scores, labels, source = fused_scores(folders)
+    logits = np.stack(list(scores.values()))
+    truth = np.array([labels[name] for name in scores])
+    names = _names(class_names_of) if class_names_of else [str(label) for label in range(logits.shape[1])]
+    if len(names) != logits.shape[1]:
+        raise InputError(f"--class-names: {class_names_of} has {len(names)} names, the scores have {logits.shape[1]}")
+    title = f"{len(truth)} clips, top-1 {judge(scores, labels, source)[1]:.2%}"
+    save_figure(draw_confusion(truth, logits.argmax(axis=1), names, title), out)
+    return title
+
+
+def _names(source: str) -> Sequence[str]:
+    path = Path(source)
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else class_names(source)
 
 
 def _flatten(clip: Clip) -> tuple[np.ndarray, np.ndarray]:

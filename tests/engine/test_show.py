@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_gen.demo_gendata import make
+from data_gen.demo_record import skeleton_text
 from engine import show
+from engine.scores import save_scores
 from graph.layouts import LAYOUTS
 
 NTU = LAYOUTS["ntu-rgb+d"]
@@ -85,3 +88,48 @@ def test_bad_input_is_one_sentence(
     assert len(errors) == 1
     assert complaint in errors[0]
     assert not list(tmp_path.iterdir())
+
+
+def write_scores(folder: Path, names: list[str], labels: list[int], logits: np.ndarray) -> str:
+    save_scores(folder, 1, names, np.array(labels), logits)
+    return str(folder)
+
+
+def test_a_confusion_matrix_is_drawn_from_fused_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names, labels = ["a", "b", "c"], [0, 1, 1]
+    right, wrong = np.eye(2)[labels] * 3, np.eye(2)[[1, 0, 0]]
+    folders = [write_scores(tmp_path / "x", names, labels, right), write_scores(tmp_path / "y", names, labels, wrong)]
+    words = tmp_path / "names.txt"
+    words.write_text("sit\nstand\n")
+    out = tmp_path / "confusion.png"
+    assert show.main(["--scores", *folders, "--class-names", str(words), "--out", str(out)]) == 0
+    assert "3 clips, top-1 100.00%" in capsys.readouterr().out
+    with Image.open(out) as picture:
+        assert picture.size[0] > 100
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (["--out", "a.png"], "name a clip to draw, or the --scores"),
+        (["clip.npy", "--scores", "x", "--out", "a.png"], "name a clip to draw, or the --scores"),
+        (["--scores", "x", "--out", "a.gif"], "must end in .png"),
+        (["--scores", "x", "--class-names", "ntu60", "--out", "a.png"], "ntu60 has 60 names, the scores have 2"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(
+    argv: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scores(tmp_path / "x", ["a", "b"], [0, 1], np.eye(2))
+    assert show.main(argv) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_recording_is_drawn_as_it_was_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "S001C001P001R001A001.skeleton"
+    path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))
+    clip, layout, name = show.find_clip(str(path), None, None)
+    assert (clip.shape[0], clip.shape[2:], layout.num_joints, name) == (3, (25, 2), 25, path.stem)
+    assert 1.5 < clip[2, :, 0, 0].max() < 5  # metres from the sensor
