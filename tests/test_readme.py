@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,15 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
+def help_of(module: str) -> str:
+    """What ``python3 -m module --help`` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_there_are_commands_to_check() -> None:
     printed = [command for _, command in commands()]
     assert "make demo" in " ".join(printed)
@@ -43,5 +54,10 @@ def test_command_is_understood(document: str, command: str, monkeypatch: pytest.
         flags.parse(words[1:])
     elif words[0] == "ensemble.py":
         fusion.parser().parse_strictly(words[1:])
+    elif words[0] == "-m" or words[0] == "eval_pretrained.sh":
+        module = "engine.eval_pretrained" if words[0] == "eval_pretrained.sh" else words[1]
+        offered = help_of(module)
+        for flag in (word for word in words if word.startswith("--")):
+            assert flag in re.findall(r"--[a-z-]+", offered), f"{document}: {module} has no {flag}"
     else:
         pytest.fail(f"{document}: nothing here knows how to check {command!r}")
