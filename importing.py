@@ -47,7 +47,7 @@ def bind_arguments(cls: type[Any], arguments: Mapping[str, Any], key: str) -> di
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     for name in arguments:
         if name not in parameters and not takes_any:
-            hint = did_you_mean(str(name), parameters) or f"; it takes {', '.join(parameters)}"
+            hint = did_you_mean(str(name), parameters) or f"; it takes {', '.join(parameters) or 'none'}"
             raise InputError(f"{key}: {cls.__module__}.{cls.__qualname__} takes no argument {name!r}{hint}")
     empty = inspect.Parameter.empty
     named = [p for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
