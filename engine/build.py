@@ -126,7 +126,7 @@ def _refusing(what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError, LookupError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError, LookupError, MemoryError) as error:
         raise InputError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 

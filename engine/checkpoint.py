@@ -104,12 +104,15 @@ def restore(
         InputError: the optimizer's state belongs to another network or optimizer, or the rest is damaged.
     """
     load_optimizer(optimizer, content["optimizer"], source)
-    precision.load_state_dict(content["precision"])
     try:
+        precision.load_state_dict(content["precision"])
         torch.set_rng_state(content["random"]["cpu"])
         for number, state in enumerate(content["random"]["cuda"][: torch.cuda.device_count()]):
             torch.cuda.set_rng_state(state, number)
-        return Progress(**{key: type(getattr(Progress, key))(value) for key, value in content["progress"].items()})
+        progress = Progress(**{key: type(getattr(Progress, key))(value) for key, value in content["progress"].items()})
+        if min(progress.epoch, progress.step) < 0:
+            raise ValueError(f"it was saved after {progress.epoch} epochs")
+        return progress
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{source}: damaged: {error}") from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from errors import InputError, did_you_mean
@@ -23,14 +25,14 @@ class Config:
 
     phase: str = _setting("train", "train, or test the given weights", choices=("train", "test"))
     work_dir: str | None = _setting(None, "folder for weights, checkpoints, logs and scores; {stream} is filled in")
-    seed: int = _setting(1, "of the weights, the order of the clips and all augmentation", least=0)
+    seed: int = _setting(1, "of the weights, the order of the clips and all augmentation", least=0, most=2**63 - 1)
     stream: str | None = _setting(None, "joint, bone, joint_motion or bone_motion, derived from joint data")
     debug: bool = _setting(False, "only the first 100 clips of each part")
 
     feeder: str = _setting("feeders.feeder.Feeder", "dotted path of the data set class")
     train_feeder_args: dict[str, Any] = _setting({}, "its arguments for training, as key=value or a YAML mapping")
     test_feeder_args: dict[str, Any] = _setting({}, "its arguments for evaluation, likewise")
-    num_worker: int = _setting(0, "processes that load clips; 0 loads them in the main process", least=0)
+    num_worker: int = _setting(0, "processes that load clips; 0 loads them in the main process", least=0, most=1024)
 
     model: str | None = _setting(None, "dotted path of the network class")
     model_args: dict[str, Any] = _setting({}, "its arguments, as key=value or a YAML mapping")
@@ -46,10 +48,12 @@ class Config:
     amp_opt_level: int = _setting(1, "0 float32, 1 and 2 mixed precision, 3 half precision", choices=(0, 1, 2, 3))
     amp_dtype: str | None = _setting(None, "number format of --half", choices=("float16", "bfloat16"))
 
-    num_epoch: int = _setting(80, "last epoch", least=1)
-    batch_size: int = _setting(32, "clips per step of the optimizer", least=1)
-    forward_batch_size: int = _setting(16, "clips per forward pass; gradients add up to batch_size", least=1)
-    test_batch_size: int = _setting(256, "clips per forward pass in evaluation", least=1)
+    num_epoch: int = _setting(80, "last epoch", least=1, most=2**31)
+    batch_size: int = _setting(32, "clips per step of the optimizer", least=1, most=2**31)
+    forward_batch_size: int = _setting(
+        16, "clips per forward pass; gradients add up to batch_size", least=1, most=2**31
+    )
+    test_batch_size: int = _setting(256, "clips per forward pass in evaluation", least=1, most=2**31)
     optimizer: str = _setting("SGD", "optimizer", choices=("SGD", "Adam"))
     base_lr: float = _setting(0.01, "learning rate", least=0)
     nesterov: bool = _setting(False, "Nesterov momentum")
@@ -90,8 +94,14 @@ def make_config(values: Mapping[str, Any], origin: Mapping[str, str]) -> Config:
         if choices and checked[key] is not None and checked[key] not in choices:
             raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(map(str, choices))}")
         least, numbers = HELP[key].get("least"), checked[key] if isinstance(checked[key], list) else [checked[key]]
+        most = HELP[key].get("most", math.inf)
+        if not all(number is None or number <= most for number in numbers if most != math.inf):
+            raise InputError(f"{where}: {key} is {value!r}, wanted at most {most}")
         if least is not None and not all(number >= least for number in numbers):  # nor is NaN
             raise InputError(f"{where}: {key} is {value!r}, wanted at least {least}")
+    if Path(checked.get("model_saved_name", "weights")).name != checked.get("model_saved_name", "weights"):
+        where = origin.get("model_saved_name", "")
+        raise InputError(f"{where}: model_saved_name is {checked['model_saved_name']!r}, wanted a name without folders")
     return Config(**checked)
 
 

@@ -64,7 +64,7 @@ def collate(items: Sequence[tuple[Any, int, int]]) -> Batch:
     """Items of a feeder as one batch.
 
     Raises:
-        InputError: the clips are not of one shape.
+        InputError: the clips are not of one shape, or one holds a value that is no number.
     """
     clips, labels, indices = zip(*items, strict=True)
     for index, clip in zip(indices, clips, strict=True):
@@ -73,4 +73,6 @@ def collate(items: Sequence[tuple[Any, int, int]]) -> Batch:
                 f"clips of one batch must have one shape (C, T, V, M), but clip {index} has {tuple(clip.shape)} and "
                 f"clip {indices[0]} {tuple(clips[0].shape)}; a transform such as crop_resize gives all the same length"
             )
+        if not np.isfinite(clip).all():
+            raise InputError(f"clip {index} holds values that are no numbers")
     return torch.from_numpy(np.stack(clips)), torch.tensor(labels), torch.tensor(indices)

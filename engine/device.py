@@ -20,7 +20,7 @@ def choose_device(wanted: list[str]) -> tuple[torch.device, str | None]:
     name = wanted[0]
     if name == "cpu":
         return torch.device("cpu"), None
-    if not name.isdigit():
+    if not (name.isascii() and name.isdecimal()):
         raise InputError(f"device: {name!r} is neither the number of a GPU nor cpu")
     if not torch.cuda.is_available():
         return torch.device("cpu"), "there is no GPU: running on the CPU"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def format_rows(rows: Sequence[Row]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 when every number that was measured is as published, 1 when one is off, 2 on bad input."""
+    """0 when every number that was measured is as published, 1 when one is off or there is none, 2 on bad input."""
     return exit_code(_check, argv)
 
 
@@ -134,6 +135,9 @@ def _check(argv: Sequence[str] | None) -> int:
     flags += ["--test-batch-size", given.test_batch_size] if given.test_batch_size else []
     rows = evaluate_table(_read_table(given.table), given.only, flags)
     print(format_rows(rows))
+    if all(row.got is None for row in rows):
+        print("nothing was measured", file=sys.stderr)
+        return 1
     return 1 if any(row.off for row in rows) else 0
 
 
@@ -141,9 +145,12 @@ def _read_table(path: str) -> Mapping[str, Any]:
     table = read_yaml(path)
     try:
         for about in table["sets"].values():
-            _ = about["config"], about["work_dir"], float(about["fused"]["top1"])
-            for facts in about["streams"].values():
-                _ = facts["weights"], float(facts["top1"])
+            rows = [about["fused"], *about["streams"].values()]
+            paths = [about["config"], about["work_dir"], *(row["weights"] for row in rows[1:])]
+            if len(rows) == 1 or not all(isinstance(path, str) for path in paths):
+                raise ValueError("a set has streams, and paths are texts")
+            if not all(isinstance(row["top1"], (int, float)) and math.isfinite(row["top1"]) for row in rows):
+                raise ValueError("top1 is a number")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path}: a set needs config, work_dir, streams with weights and top1, fused: {error!r}"

@@ -13,6 +13,7 @@ from torch import nn
 from engine.data import Batch
 from engine.precision import Precision
 from engine.scores import top_k_accuracy
+from errors import InputError
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,21 @@ class Evaluation:
 def evaluate(
     model: nn.Module, batches: Iterable[Batch], names: Sequence[str], *, precision: Precision, device: torch.device
 ) -> Evaluation:
-    """Scores of every clip of ``batches``, in which clip ``i`` is called ``names[i]``."""
+    """Scores of every clip of ``batches``, in which clip ``i`` is called ``names[i]``.
+
+    Raises:
+        InputError: a score that is no number.
+    """
     model.eval()
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     loss = 0.0
     for clips, labels, indices in batches:
         with precision.autocast():
             logits = model(precision.cast(clips.to(device, non_blocking=True))).float().cpu()
+        odd = (~logits.isfinite().all(dim=1)).nonzero()
+        if len(odd):
+            name = names[int(indices[odd[0, 0]])]
+            raise InputError(f"the network's scores of {name!r} are not finite: its weights or the clip are damaged")
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
         found.append((logits.numpy(), labels.numpy(), indices.numpy()))
     logits_, labels_, indices_ = (np.concatenate(parts) for parts in zip(*found, strict=True))

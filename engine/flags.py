@@ -74,7 +74,7 @@ class _Mapping(argparse.Action):
             key, equals, value = text.partition("=")
             try:
                 found |= {key: _yaml(value)} if equals and key.isidentifier() else _yaml(text)
-            except (yaml.YAMLError, TypeError, ValueError):
+            except (yaml.YAMLError, TypeError, ValueError, RecursionError):
                 raise InputError(f"{option}: wanted key=value or a YAML mapping, got {text!r}") from None
         setattr(namespace, self.dest, found)
 

@@ -17,7 +17,7 @@ from engine.device import choose_device
 from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
 from engine.precision import Precision, choose_precision
-from engine.weights import load_weights, read_weights
+from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
 from errors import InputError
 
@@ -46,6 +46,8 @@ def build_parts(config: Config) -> Parts:
     Raises:
         InputError: something the user gave does not work.
     """
+    if config.work_dir is None and config.checkpoint:
+        raise InputError(f"{config.checkpoint} does not lie in the checkpoints of a work dir: give --work-dir")
     work_dir = WorkDir(config)
     device, device_note = choose_device(config.device)
     precision, precision_note = choose_precision(config, device)
@@ -74,10 +76,13 @@ def evaluate_parts(parts: Parts, model: nn.Module, journal: Journal) -> Evaluati
 def _load_initial(model: nn.Module, config: Config, checkpoint: Mapping[str, Any] | None) -> list[str]:
     """Weights from ``--weights``, or else from the checkpoint; what there is to say about them."""
     training = config.phase == "train"
-    if config.weights:
+    if checkpoint is not None and "model" in checkpoint:  # whatever the run started from, it goes on from here
+        state, source = check_state(checkpoint["model"], str(config.checkpoint)), str(config.checkpoint)
+        saved = checkpoint["config"].get("stream")
+        if saved != config.stream:
+            raise InputError(f"{source} was saved by a run of stream {saved}, this one is of {config.stream}")
+    elif config.weights:
         state, source = read_weights(config.weights), config.weights
-    elif checkpoint is not None and "model" in checkpoint:
-        state, source = checkpoint["model"], str(config.checkpoint)
     elif checkpoint is not None:
         raise InputError(f"{config.checkpoint} holds no weights; name the file of the same epoch with --weights")
     elif training:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,8 +33,7 @@ def start(parts: Parts) -> tuple[torch.optim.Optimizer, nn.Module, Progress]:
             )
     elif checkpoint is not None:  # MS-G3D's
         load_optimizer(optimizer, checkpoint["optimizer_states"], str(config.checkpoint))
-        done = checkpoint.get("lr_scheduler_states", {}).get("last_epoch", 0)
-        progress = Progress(epoch=config.start_epoch or int(done))
+        progress = Progress(epoch=config.start_epoch or _epoch_of_schedule(checkpoint, str(config.checkpoint)))
     elif config.optimizer_states:
         content = read_tensors(config.optimizer_states)
         load_optimizer(optimizer, _optimizer_part(content), config.optimizer_states)
@@ -42,6 +42,15 @@ def start(parts: Parts) -> tuple[torch.optim.Optimizer, nn.Module, Progress]:
     if progress.step == 0:
         progress.step = progress.epoch * (len(parts.feeders["train"]) // config.batch_size)
     return optimizer, model, progress
+
+
+def _epoch_of_schedule(checkpoint: Mapping[str, Any], source: str) -> int:
+    """The epochs done, as MS-G3D's schedule counts them."""
+    schedule = checkpoint.get("lr_scheduler_states", {})
+    done = schedule.get("last_epoch", 0) if isinstance(schedule, Mapping) else None
+    if not isinstance(done, int) or done < 0:
+        raise InputError(f"{source}: its lr_scheduler_states do not say how many epochs are done; give --start-epoch")
+    return done
 
 
 def _optimizer_part(content: Any) -> dict[str, Any]:

@@ -42,9 +42,9 @@ def save_scores(
 
 
 def find_scores(path: str | os.PathLike[str]) -> Path:
-    """The score file that ``path`` is, or the one of that work dir: of ``--phase test``, else of the last epoch.
+    """The score file that ``path`` is, or the latest of that work dir.
 
-    A test is always called epoch 1; where training left scores too, ``test-run.json`` says that there was one.
+    A test is always called epoch 1; where training left scores too, the file that was written last is meant.
 
     Raises:
         InputError: no such file or folder, or a folder without scores.
@@ -57,8 +57,7 @@ def find_scores(path: str | os.PathLike[str]) -> Path:
     found = {int(match[1]): file for file in path.iterdir() if (match := _SCORE_FILE.fullmatch(file.name))}
     if not found:
         raise InputError(f"{path}: there is no epoch1_test_score.pkl; test the model with --save-score True first")
-    tested = 1 in found and (path / "test-run.json").is_file()
-    return found[1 if tested else max(found)]
+    return max(found.items(), key=lambda item: (item[1].stat().st_mtime_ns, item[0]))[1]
 
 
 def read_scores(path: str | os.PathLike[str]) -> Scores:
@@ -131,7 +130,8 @@ def judge(scores: Scores, labels: Mapping[str, int], source: str, ks: Sequence[i
     logits = np.stack(list(scores.values()))
     truth = np.array([labels[name] for name in scores])
     if truth.min() < 0 or truth.max() >= logits.shape[1]:
-        raise InputError(f"{source} has label {truth.max()}, but the scores are for {logits.shape[1]} classes")
+        wrong = truth.max() if truth.max() >= logits.shape[1] else truth.min()
+        raise InputError(f"{source} has label {wrong}, but the scores are for {logits.shape[1]} classes")
     return {k: top_k_accuracy(logits, truth, k) for k in ks}
 
 

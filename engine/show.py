@@ -34,12 +34,13 @@ from graph.layouts import find_layout, layout_for_joints
 
 COLORS = ("#1f6f8b", "#d1603d")  # first body, further bodies
 FRAMES_PER_SECOND = 30
+PLANAR = ("openpose", "coco", "toyota-unik")  # skeletons that were seen in images
 STRIP = 8  # frames of a strip
 
 
 def draw_strip(clip: Clip, layout: SkeletonLayout, title: str, frames: int = STRIP) -> Figure:
     """``frames`` frames of a clip (C, T, V, M), evenly spaced, side by side on one scale."""
-    flat, limits = _flatten(clip)
+    flat, limits = _flatten(clip, layout)
     times = np.linspace(0, clip.shape[1] - 1, min(frames, clip.shape[1])).astype(int)
     width, height = np.ptp(limits[0]), np.ptp(limits[1])
     figure = Figure(figsize=(1.6 * len(times), max(1.6 * height / width, 1.2) + 0.5), layout="constrained")
@@ -52,7 +53,7 @@ def draw_strip(clip: Clip, layout: SkeletonLayout, title: str, frames: int = STR
 
 def animate(clip: Clip, layout: SkeletonLayout, title: str) -> FuncAnimation:
     """A clip (C, T, V, M) as an animation at 30 frames a second."""
-    flat, limits = _flatten(clip)
+    flat, limits = _flatten(clip, layout)
     figure = Figure(figsize=(3.2, max(3.2 * np.ptp(limits[1]) / np.ptp(limits[0]), 2.4)), layout="constrained")
     axes = figure.subplots()
 
@@ -99,16 +100,20 @@ def find_clip(source: str, label_path: str | None, layout: str | None) -> tuple[
     path, _, name = source.partition(":")
     if path.endswith(".skeleton"):
         recording = strongest_bodies(read_ntu(path)).astype(np.float32)
-        return recording, find_layout(layout or "ntu-rgb+d"), Path(path).stem
+        return recording, _fitting(recording, find_layout(layout or "ntu-rgb+d"), path), Path(path).stem
     store: Store = open_store(path, label_path or _labels_of(path))
     if name and name not in store.names:
         raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
     index = store.names.index(name) if name else 0
     clip = store.clip(index)
     skeleton = find_layout(layout) if layout else store.layout or layout_for_joints(clip.shape[2], path)
-    if skeleton.num_joints != clip.shape[2]:
-        raise InputError(f"{path} has {clip.shape[2]} joints, but layout {skeleton.name!r} {skeleton.num_joints}")
-    return clip, skeleton, store.names[index]
+    return clip, _fitting(clip, skeleton, path), store.names[index]
+
+
+def _fitting(clip: Clip, layout: SkeletonLayout, path: str) -> SkeletonLayout:
+    if layout.num_joints != clip.shape[2]:
+        raise InputError(f"{path} has {clip.shape[2]} joints, but layout {layout.name!r} {layout.num_joints}")
+    return layout
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,31 +154,37 @@ def _draw(argv: Sequence[str] | None) -> int:
 def _draw_scores(folders: Sequence[str], class_names_of: str | None, out: str) -> str:
     """Write the confusion matrix of fused streams; its title."""
     scores, labels, source = fused_scores(folders)
+    title = f"{len(scores)} clips, top-1 {judge(scores, labels, source)[1]:.2%}"
     logits = np.stack(list(scores.values()))
     truth = np.array([labels[name] for name in scores])
     names = _names(class_names_of) if class_names_of else [str(label) for label in range(logits.shape[1])]
     if len(names) != logits.shape[1]:
         raise InputError(f"--class-names: {class_names_of} has {len(names)} names, the scores have {logits.shape[1]}")
-    title = f"{len(truth)} clips, top-1 {judge(scores, labels, source)[1]:.2%}"
     save_figure(draw_confusion(truth, logits.argmax(axis=1), names, title), out)
     return title
 
 
 def _names(source: str) -> Sequence[str]:
     path = Path(source)
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else class_names(source)
+    try:
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else class_names(source)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source}: wanted one class name a line: {error}") from error
 
 
-def _flatten(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+def _flatten(clip: Clip, layout: SkeletonLayout) -> tuple[np.ndarray, np.ndarray]:
     """A clip seen from the front: (2, T, V, M) with up upwards and NaN where nothing was seen, and its limits (2, 2).
 
-    In space, up is whichever of y and z the body is longer along (camera coordinates, or the 2s-AGCN lineage's).
+    In space, up is whichever of y and z the body is longer along (camera coordinates, or the 2s-AGCN lineage's). In
+    an image it is y, which points down as long as it counts pixels; a third channel there is a score.
     """
-    seen = (clip[:3] != 0).any(axis=0)  # (T, V, M)
+    planar = layout.name in PLANAR or len(clip) < 3
+    if planar and np.abs(clip[:2]).max() > 2:
+        clip = clip * np.array([1, -1, *[1] * (len(clip) - 2)], dtype=clip.dtype)[:, None, None, None]
+    seen = (clip[: 2 if planar else 3] != 0).any(axis=0)  # (T, V, M)
     origin = ~seen.any(axis=0)  # a joint that is zero in every frame is where the clip was centred
     seen |= seen.any(axis=1, keepdims=True) & origin
-    spread = [np.ptp(axis[seen]) for axis in clip[: min(3, len(clip))]]
-    up = 1 if len(spread) < 3 or spread[1] >= spread[2] else 2
+    up = 1 if planar or np.ptp(clip[1][seen]) >= np.ptp(clip[2][seen]) else 2
     flat = np.where(seen, clip[[0, up]], np.nan).astype(np.float64)
     low, high = np.nanmin(flat, axis=(1, 2, 3)), np.nanmax(flat, axis=(1, 2, 3))
     margin = 0.05 * max((high - low).max(), 1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import warnings
@@ -40,7 +41,10 @@ def read_tensors(path: str | os.PathLike[str]) -> Any:
 def write_tensors(path: str | os.PathLike[str], content: Any) -> None:
     """``torch.save``, whole or not at all."""
     with atomic_write(path) as file:
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # how torch passes on a full disk
+            raise OSError(errno.EIO, f"cannot be written: {error}", str(path)) from error
 
 
 def _named_global(message: str) -> str:

@@ -27,13 +27,26 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     content = read_tensors(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
+    return check_state(content, str(path))
+
+
+def check_state(content: object, source: str) -> dict[str, Tensor]:
+    """``content`` as weights by name; ``source`` is what errors call it.
+
+    Raises:
+        InputError: it is anything but a mapping of names to dense arrays of real numbers.
+    """
     if not isinstance(content, Mapping) or not content:
-        raise InputError(f"{path}: wanted weights by name, got {type(content).__name__}")
+        raise InputError(f"{source}: wanted weights by name, got {type(content).__name__}")
     state = {}
     for name, value in content.items():
-        if not isinstance(value, Tensor) and not (isinstance(value, np.ndarray) and value.dtype.kind in "fiub"):
-            raise InputError(f"{path}: wanted weights by name, but {name!r} is {type(value).__name__}")
-        state[str(name).removeprefix("module.")] = torch.as_tensor(value)
+        try:
+            tensor = torch.as_tensor(value) if isinstance(value, (Tensor, np.ndarray)) else None
+        except (TypeError, ValueError):  # an array of words, or of numbers that torch does not have
+            tensor = None
+        if tensor is None or tensor.layout is not torch.strided or tensor.is_complex():
+            raise InputError(f"{source}: wanted weights by name, but {name!r} is {type(value).__name__}")
+        state[str(name).removeprefix("module.")] = tensor
     return state
 
 
@@ -61,7 +74,7 @@ def load_weights(
     said = [f"{source}: left out {len(ignored)} weights as told"] if ignored else []
     if new_head and shapes and all(name.startswith(HEAD) for name in shapes):
         name = min(shapes)
-        said.append(f"{source}: last layer made anew, {len(state[name])} -> {len(own[name])} classes")
+        said.append(f"{source}: last layer made anew, {_rows(state[name])} -> {_rows(own[name])} classes")
         ignored |= shapes
         shapes = set()
     missing = sorted(own.keys() - state.keys() - ignored)
@@ -70,6 +83,10 @@ def load_weights(
         raise InputError(f"{source} does not fit the network: {_explain(missing, unexpected, shapes, own, state)}")
     model.load_state_dict({n: value for n, value in state.items() if n not in ignored}, strict=not ignored)
     return said
+
+
+def _rows(tensor: Tensor) -> int:
+    return tensor.shape[0] if tensor.dim() else 1
 
 
 def _explain(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,15 +21,20 @@ from clips.files import write_text
 from engine.config import Config
 from errors import InputError
 
+_STREAM = re.compile(r"(?:^|_)(joint_motion|bone_motion|joint|bone)$")
+
 
 class WorkDir:
     """Paths within a work dir, as MS-G3D names them where it has them."""
 
     def __init__(self, config: Config) -> None:
-        """Raises InputError when no work dir is given."""
+        """Raises InputError when no work dir is given, or one that is named after another stream."""
         if config.work_dir is None:
             raise InputError("work_dir is missing: say with --work-dir where to put weights, logs and scores")
         self.path = Path(config.work_dir.replace("{stream}", config.stream or "joint"))
+        named = _STREAM.search(self.path.name)
+        if config.stream and named and named[1] != config.stream:
+            raise InputError(f"work_dir {self.path} is named after another stream than {config.stream}; give another")
         self.weights_name = config.model_saved_name
         self.train_curves = self.path / "trainlogs" / "train"
         self.test_curves = self.path / "trainlogs" / "val"
@@ -41,8 +47,8 @@ class WorkDir:
         return self.path / "weights" / f"{self.weights_name}-{epoch}-{step}.pt"
 
     def holds_training(self) -> bool:
-        """Whether a training run has left anything here."""
-        return any((self.path / part).exists() for part in ("weights", "checkpoints", "trainlogs"))
+        """Whether a training run has saved anything here."""
+        return any(file.suffix == ".pt" for part in ("weights", "checkpoints") for file in self.path.glob(f"{part}/*"))
 
     def claim(self, config: Config) -> None:
         """Make the folder; a training run gets one of its own, or goes on in the one that its checkpoint lies in.

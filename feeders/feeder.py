@@ -148,7 +148,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         for transform in self.pipeline:
             try:
                 clip = transform.apply(clip, transform.draw(rng, clip))
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
                 raise InputError(
                     f"{self.store.source}: {type(transform).__name__} does not fit {self.sample_name[index]}, "
                     f"(C, T, V, M) = {clip.shape}: {error}"

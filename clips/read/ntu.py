@@ -97,7 +97,7 @@ def _parse(text: bytes, max_frames: int | None) -> Recording:
 
     def count(field: int, what: str, frame: int | None = None) -> int:
         word = words.get(field, b"")
-        if not word.isdigit():
+        if not word.isdigit() or len(word) > 9:
             where = what if frame is None else f"{what} in frame {frame + 1} of {num_frames}"
             raise _no_count(text, int(blanks[field]) if field < len(blanks) else len(text) - 1, where)
         return int(word)

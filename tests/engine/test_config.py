@@ -155,3 +155,17 @@ def test_a_configuration_stays_as_it_is() -> None:
 
 def test_every_setting_is_explained() -> None:
     assert [key for key, about in HELP.items() if not about.get("help")] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"model_saved_name": "../elsewhere"}, "wanted a name without folders"),
+        ({"model_saved_name": "/tmp/elsewhere"}, "wanted a name without folders"),
+        ({"seed": 10**23}, "seed is .*, wanted at most"),
+        ({"num_worker": 100_000}, "wanted at most 1024"),
+    ],
+)
+def test_settings_that_reach_too_far_are_refused(values: dict[str, object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        make_config(values, {})

@@ -123,3 +123,10 @@ def test_the_number_of_batches_is_known(tiny: Any) -> None:
     feeder = Feeder(**tiny.settings["test_feeder_args"])
     batches = batches_to_test(feeder, 5, seed=1, num_worker=0, pin=False)
     assert len(batches) == len(list(batches)) == 3
+
+
+def test_a_clip_with_a_value_that_is_no_number_is_named() -> None:
+    clips = np.zeros((2, 3, 4, 5, 1), dtype=np.float32)
+    clips[1, 0, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="clip 7 holds values that are no numbers"):
+        collate([(clips[0], 0, 3), (clips[1], 0, 7)])

@@ -74,7 +74,7 @@ def test_missing_weights_are_named_and_skipped(
     table["sets"]["made"]["streams"]["bone"]["weights"] = "absent/bone.pt"
     del table["sets"]["made"]["streams"]["joint"]
     path.write_text(yaml.safe_dump(table))
-    assert eval_pretrained.main(["--table", str(path), "--device", "cpu"]) == 0
+    assert eval_pretrained.main(["--table", str(path), "--device", "cpu"]) == 1  # nothing was measured
     output = capsys.readouterr().out
     assert "skipped: absent/bone.pt is missing; get it from nowhere" in output
     assert [line.split()[1] for line in output.splitlines() if "skipped" in line.split()] == ["bone", "fused"]
@@ -102,6 +102,15 @@ def test_bad_input_is_one_sentence(argv: list[str], complaint: str, capsys: pyte
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert complaint in errors[0]
+
+
+@pytest.mark.parametrize("figure", [".nan", "'33.3'"])
+def test_a_figure_that_is_no_number_is_refused(figure: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "table.yaml"
+    streams = f"streams: {{joint: {{weights: z, top1: {figure}}}}}"
+    path.write_text(f"sets: {{made: {{config: x, work_dir: y, {streams}, fused: {{top1: 1}}}}}}")
+    assert eval_pretrained.main(["--table", str(path)]) == 2
+    assert "top1 is a number" in capsys.readouterr().err
 
 
 def test_a_table_without_figures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

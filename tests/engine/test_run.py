@@ -257,8 +257,7 @@ def test_a_run_that_breaks_off_goes_on_from_its_last_epoch(
         return original(*args)
 
     monkeypatch.setattr(fit, "evaluate_parts", break_off)
-    with pytest.raises(KeyboardInterrupt):
-        run_main("--config", config, "--work-dir", work_dir, "--num-epoch", 3)
+    assert run_main("--config", config, "--work-dir", work_dir, "--num-epoch", 3).code == 130
     assert run_main("--checkpoint", work_dir / "checkpoints" / "last.pt").code == 0
     found = same(straight, work_dir)
     assert [line for line in found if not line.startswith("train ")] == []  # epoch 2 was drawn twice
@@ -450,3 +449,20 @@ def test_a_run_that_diverges_stops_and_keeps_what_was_saved(train: Any, run_main
     assert done.code == 2
     assert re.fullmatch(r"error: the loss of epoch 2 is (nan|inf): a lower --base-lr may help; .*", done.err[-1])
     assert last.read_bytes() == before
+
+
+def test_a_run_that_started_from_weights_goes_on_from_its_checkpoint(
+    train: Any, run_main: Any, differences: Any
+) -> None:
+    begun = next((train("begun", "--num-epoch", 1) / "weights").glob("*.pt"))
+    straight, stopped = train("straight", "--weights", begun), train("stopped", "--weights", begun, "--num-epoch", 1)
+    again = ("--config", stopped.parent / "stopped.yaml", "--work-dir", stopped, "--weights", begun, "--num-epoch", 2)
+    assert run_main(*again, "--checkpoint", stopped / "checkpoints" / "last.pt").code == 0
+    assert differences(straight / "checkpoints" / "last.pt", stopped / "checkpoints" / "last.pt") == []
+
+
+def test_a_checkpoint_of_another_stream_is_refused(train: Any, run_main: Any) -> None:
+    last = train("w", "--num-epoch", 1) / "checkpoints" / "last.pt"
+    done = run_main("--checkpoint", last, "--stream", "bone_motion", "--num-epoch", 2)
+    assert (done.code, len(done.err)) == (2, 1)
+    assert "was saved by a run of stream None, this one is of bone_motion" in done.err[0] or "skeleton" in done.err[0]

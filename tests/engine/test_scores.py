@@ -56,15 +56,14 @@ def test_one_score_file_does_not_carry_the_whole_array(tmp_path: Path) -> None:
         (["epoch1_test_score.pkl"], "epoch1_test_score.pkl"),
         (["epoch30_test_score.pkl"], "epoch30_test_score.pkl"),
         (["epoch9_test_score.pkl", "epoch10_test_score.pkl"], "epoch10_test_score.pkl"),
-        # a training run that saved scores at every evaluation: its first epoch is not a test
         (["epoch1_test_score.pkl", "epoch2_test_score.pkl"], "epoch2_test_score.pkl"),
-        (["epoch1_test_score.pkl", "epoch2_test_score.pkl", "test-run.json"], "epoch1_test_score.pkl"),
-        (["epoch2_test_score.pkl", "test-run.json"], "epoch2_test_score.pkl"),
+        (["epoch2_test_score.pkl", "epoch1_test_score.pkl"], "epoch1_test_score.pkl"),  # a test after training
     ],
 )
 def test_which_scores_of_a_work_dir_are_meant(tmp_path: Path, files: list[str], wanted: str) -> None:
-    for name in [*files, "epoch5_test_labels.csv", "epoch99_test_score.pkl.bak"]:
+    for age, name in enumerate([*files, "epoch5_test_labels.csv", "epoch99_test_score.pkl.bak"]):
         (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
     assert find_scores(tmp_path) == tmp_path / wanted
     assert find_scores(tmp_path / wanted) == tmp_path / wanted
 

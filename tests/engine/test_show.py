@@ -44,9 +44,9 @@ def test_a_lost_joint_takes_its_bones_along_but_the_origin_does_not(clip: np.nda
 def test_up_is_the_longer_of_y_and_z() -> None:
     standing = np.zeros((3, 1, 2, 1), dtype=np.float32)
     standing[:, 0, 1, 0] = (0.1, 0.2, 1.7)
-    flat, _ = show._flatten(standing)
+    flat, _ = show._flatten(standing, NTU)
     assert flat[1, 0, 1, 0] == pytest.approx(1.7)
-    flat, _ = show._flatten(standing[:2])
+    flat, _ = show._flatten(standing[:2], NTU)
     assert flat[1, 0, 1, 0] == pytest.approx(0.2)
 
 
@@ -133,3 +133,20 @@ def test_a_recording_is_drawn_as_it_was_recorded(tmp_path: Path) -> None:
     clip, layout, name = show.find_clip(str(path), None, None)
     assert (clip.shape[0], clip.shape[2:], layout.num_joints, name) == (3, (25, 2), 25, path.stem)
     assert 1.5 < clip[2, :, 0, 0].max() < 5  # metres from the sensor
+
+
+def test_a_score_is_no_height_and_pixels_count_downwards() -> None:
+    clip = np.zeros((3, 1, 18, 1), dtype=np.float32)
+    clip[0], clip[2] = 0.1, np.linspace(0.1, 1, 18)[None, :, None]
+    clip[1, 0, :, 0] = np.linspace(-0.4, 0.4, 18)
+    flat, _ = show._flatten(clip, LAYOUTS["openpose"])
+    np.testing.assert_allclose(flat[1, 0, :, 0], clip[1, 0, :, 0])
+    flat, _ = show._flatten(clip * np.array([300, 300, 1], dtype=np.float32)[:, None, None, None], LAYOUTS["openpose"])
+    assert flat[1, 0, 0, 0] > flat[1, 0, -1, 0]
+
+
+def test_a_recording_needs_its_own_skeleton(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "S001C001P001R001A001.skeleton"
+    path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))
+    assert show.main([str(path), "--layout", "nw-ucla", "--out", str(tmp_path / "a.png")]) == 2
+    assert "has 25 joints, but layout 'nw-ucla' 20" in capsys.readouterr().err

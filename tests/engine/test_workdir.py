@@ -38,9 +38,11 @@ def test_weights_are_called_as_msg3d_calls_them(tmp_path: Path) -> None:
     assert named.weights(3, 120) == tmp_path / "weights" / "joint-3-120.pt"
 
 
-@pytest.mark.parametrize("left", ["weights", "checkpoints", "trainlogs"])
+@pytest.mark.parametrize("left", ["weights", "checkpoints"])
 def test_a_new_training_run_gets_a_folder_of_its_own(tmp_path: Path, left: str) -> None:
     (tmp_path / left).mkdir()
+    WorkDir(config(tmp_path)).claim(config(tmp_path))  # a run that saved nothing leaves the folder free
+    (tmp_path / left / "a.pt").touch()
     work_dir = WorkDir(config(tmp_path))
     with pytest.raises(InputError, match=r"already holds a training run: choose another --work-dir$"):
         work_dir.claim(config(tmp_path))
@@ -51,6 +53,7 @@ def test_a_run_goes_on_where_its_checkpoint_lies_and_nowhere_else(tmp_path: Path
     mine, other = tmp_path / "mine", tmp_path / "other"
     for folder in (mine, other):
         (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "last.pt").touch()
     last = str(mine / "checkpoints" / "last.pt")
     WorkDir(config(mine)).claim(config(mine, checkpoint=last))
     WorkDir(config(tmp_path / "new")).claim(config(tmp_path / "new", checkpoint=last))
@@ -111,6 +114,7 @@ def test_a_test_leaves_the_account_of_the_training_alone(tmp_path: Path) -> None
     WorkDir(training).describe(training, {})
     before = (tmp_path / "run.json").read_bytes()
     (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "weights-1-1.pt").touch()
     WorkDir(testing).describe(testing, {})
     assert (tmp_path / "run.json").read_bytes() == before
     assert json.loads((tmp_path / "test-run.json").read_text())["config"]["phase"] == "test"
@@ -121,3 +125,10 @@ def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     WorkDir(config(tmp_path)).describe(config(tmp_path), {})
     assert json.loads((tmp_path / "run.json").read_text())["git_commit"] is None
+
+
+def test_a_work_dir_named_after_another_stream_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is named after another stream than bone"):
+        WorkDir(config(tmp_path / "msg3d_joint", stream="bone"))
+    WorkDir(config(tmp_path / "msg3d_bone", stream="bone"))
+    WorkDir(config(tmp_path / "mine", stream="bone"))
