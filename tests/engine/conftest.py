@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboardX import SummaryWriter
 from tensorboardX.proto.event_pb2 import Event
 
 OWN = """
@@ -99,3 +103,58 @@ def differences() -> Callable[[Any, Any], list[str]]:
         return [] if one == other else [f"{where}: {one!r} and {other!r}"]
 
     return compare
+
+
+@pytest.fixture(autouse=True)
+def curves_of_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of curves is named by the second it is begun in, and runs here take less."""
+    number = itertools.count()
+    monkeypatch.setattr(
+        "engine.journal.SummaryWriter", lambda folder: SummaryWriter(folder, filename_suffix=f".{next(number):03}")
+    )
+
+
+@pytest.fixture
+def train(tiny: Any, run_main: Any, tmp_path: Path) -> Any:
+    """``train("name", flag, ...)`` trains into a work dir of that name, which it returns."""
+
+    def run(name: str, *flags: Any, **changes: Any) -> Path:
+        config = tiny.write(tmp_path / f"{name}.yaml", **changes)
+        done = run_main("--config", config, "--work-dir", tmp_path / name, *flags)
+        assert (done.code, done.err) == (0, []), done
+        return tmp_path / name
+
+    return run
+
+
+@pytest.fixture
+def light(own_package: str) -> dict[str, Any]:
+    """Settings of a network of two layers, for what has nothing to do with the network."""
+    return {"model": f"{own_package}.Model", "model_args": {"num_class": 6}}
+
+
+@pytest.fixture
+def same(load: Any, differences: Any, read_curves: Any) -> Any:
+    """``same(one, other)``: where the weights, states, scores and curves of two runs differ in any bit."""
+
+    def state(work_dir: Path) -> dict[str, Any]:
+        content = load(work_dir / "checkpoints" / "last.pt")
+        return {key: content[key] for key in ("model", "optimizer", "progress", "random", "precision")}
+
+    def compare(one: Path, other: Path) -> list[str]:
+        found = differences(state(one), state(other))
+        name = f"epoch{load(one / 'checkpoints' / 'last.pt')['progress']['epoch']}_test_score.pkl"
+        if not (other / name).is_file() or read_pickle(one / name) != read_pickle(other / name):
+            found.append(f"{name}: other scores")
+        if json.loads((one / "result.json").read_text()) != json.loads((other / "result.json").read_text()):
+            found.append("result.json: other figures")
+        for part in ("train", "val"):
+            mine, theirs = (read_curves(work_dir / "trainlogs" / part) for work_dir in (one, other))
+            found += [f"{part} {tag}: other points" for tag in mine if mine[tag] != theirs.get(tag)]
+        return found
+
+    return compare
+
+
+def read_pickle(path: Path) -> dict[str, list[float]]:
+    return {name: row.tolist() for name, row in pickle.loads(path.read_bytes()).items()}

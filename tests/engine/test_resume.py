@@ -1,0 +1,151 @@
+"""Runs that stop, on purpose or not, and go on as if they had not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import fit
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    train: Any, run_main: Any, same: Any, load: Any, optimizer: str
+) -> None:
+    settings = {"optimizer": optimizer, "step": [1, 3], "nesterov": True, "seed": 11}
+    straight = train("straight", "--num-epoch", 4, **settings)
+    for with_config in (True, False):
+        stopped = train(f"stopped_{with_config}", "--num-epoch", 2, **settings)
+        assert same(straight, stopped) != []
+        flags = ["--config", stopped.with_suffix(".yaml"), "--work-dir", stopped] if with_config else []
+        done = run_main(*flags, "--checkpoint", stopped / "checkpoints" / "last.pt", "--num-epoch", 4)
+        assert (done.code, done.err) == (0, [])
+        assert next(line for line in done.out if line.startswith("epoch")).startswith("epoch 3/4:")
+        assert same(straight, stopped) == []
+        for epoch in (3, 4):
+            one, other = (path / "weights" / f"weights-{epoch}-{3 * epoch}.pt" for path in (straight, stopped))
+            assert load(one)["fc.weight"].equal(load(other)["fc.weight"])
+
+
+def test_what_torch_draws_goes_on_too(train: Any, run_main: Any, same: Any, own_package: str) -> None:
+    """Dropout draws from torch's generator, whose state is in the checkpoint; the network is a user's own."""
+    settings = {"model": f"{own_package}.Model", "model_args": {"num_class": 6}, "feeder": f"{own_package}.Feeder"}
+    straight = train("straight", "--num-epoch", 3, **settings)
+    stopped = train("stopped", "--num-epoch", 1, **settings)
+    flags = ["--checkpoint", stopped / "checkpoints" / "last.pt", "--num-epoch", 3]
+    refused = run_main(*flags)
+    assert refused.code == 2
+    assert f"model: a checkpoint may only name classes of model, graph, feeders, not '{own_package}." in refused.err[0]
+    assert run_main(*flags, "--allow-import", own_package).code == 0
+    assert same(straight, stopped) == []
+
+
+def test_going_on_twice_is_going_on(train: Any, run_main: Any, same: Any) -> None:
+    straight, stopped = train("straight", "--num-epoch", 3), train("stopped", "--num-epoch", 1)
+    for epoch in (2, 3):
+        assert run_main("--checkpoint", stopped / "checkpoints" / "last.pt", "--num-epoch", epoch).code == 0
+    assert same(straight, stopped) == []
+
+
+def test_a_run_that_breaks_off_goes_on_from_its_last_epoch(
+    tiny: Any, train: Any, run_main: Any, same: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = train("straight", "--num-epoch", 3)
+    original, config, work_dir = fit.evaluate_parts, tiny.write(tmp_path / "a.yaml"), tmp_path / "w"
+    calls: list[int] = []
+
+    def break_off(*args: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(fit, "evaluate_parts", break_off)
+    assert run_main("--config", config, "--work-dir", work_dir, "--num-epoch", 3).code == 130
+    assert run_main("--checkpoint", work_dir / "checkpoints" / "last.pt").code == 0
+    found = same(straight, work_dir)
+    assert [line for line in found if not line.startswith("train ")] == []  # epoch 2 was drawn twice
+
+
+def test_settings_of_the_one_that_goes_on_win(train: Any, run_main: Any, load: Any) -> None:
+    work_dir = train("w", "--num-epoch", 1)
+    last = work_dir / "checkpoints" / "last.pt"
+    assert run_main("--checkpoint", last, "--num-epoch", 2, "--weight-decay", 0.125, "--base-lr", 0.25).code == 0
+    (group,) = load(last)["optimizer"]["param_groups"]
+    assert (group["weight_decay"], group["lr"]) == (0.125, 0.25)
+    origin = json.loads((work_dir / "from-1-run.json").read_text())["origin"]
+    assert (origin["weight_decay"], origin["batch_size"]) == ("--weight-decay", str(last))
+    assert json.loads((work_dir / "run.json").read_text())["config"]["num_epoch"] == 1  # the first part's stays
+
+
+@pytest.mark.parametrize("start_epoch", [["--start-epoch", 2], []])
+def test_the_pair_that_msg3d_saves_goes_on(
+    train: Any, run_main: Any, load: Any, differences: Any, tmp_path: Path, start_epoch: list[Any]
+) -> None:
+    settings = {"nesterov": True, "step": [3]}
+    straight, stopped = train("straight", "--num-epoch", 4, **settings), train("stopped", "--num-epoch", 2, **settings)
+    optimizer = load(stopped / "checkpoints" / "last.pt")["optimizer"]
+    old = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "params")  # those of the torch it was written for
+    optimizer["param_groups"] = [
+        {**{key: group[key] for key in old}, "initial_lr": 0.05} for group in optimizer["param_groups"]
+    ]
+    schedule = {"milestones": Counter({3: 1}), "gamma": 0.1, "base_lrs": [0.05], "last_epoch": 2}
+    checkpoint = stopped / "checkpoints" / "checkpoint-2-fwbz4-6.pt"
+    torch.save({"epoch": 2, "optimizer_states": optimizer, "lr_scheduler_states": schedule}, checkpoint)
+    config = stopped.with_suffix(".yaml")
+    flags = ["--config", config, "--work-dir", stopped, "--num-epoch", 4, "--checkpoint", checkpoint]
+    alone = run_main(*flags)
+    assert (alone.code, alone.err) == (
+        2,
+        [f"error: {checkpoint} holds no weights; name the file of the same epoch with --weights"],
+    )
+    done = run_main(*flags, "--weights", stopped / "weights" / "weights-2-6.pt", *start_epoch)
+    assert (done.code, done.err) == (0, [])
+    one, other = (load(work_dir / "checkpoints" / "last.pt") for work_dir in (straight, stopped))
+    assert differences(one["model"], other["model"]) == []
+    assert differences(one["optimizer"], other["optimizer"]) == []
+    assert other["progress"]["step"] == 12
+
+
+def test_optimizer_states_alone_are_a_start(train: Any, load: Any, light: Any) -> None:
+    first = train("first", "--num-epoch", 1, **light)
+    weights = first / "weights" / "weights-1-3.pt"
+    last = first / "checkpoints" / "last.pt"
+    plain = train("plain", "--num-epoch", 1, "--weights", weights, **light)
+    moving = train("moving", "--num-epoch", 1, "--weights", weights, "--optimizer-states", last, **light)
+    one, other = (load(path / "checkpoints" / "last.pt")["model"]["fc.weight"] for path in (plain, moving))
+    assert not torch.equal(one, other)
+
+
+def test_a_run_that_diverges_stops_and_keeps_what_was_saved(train: Any, run_main: Any) -> None:
+    work_dir = train("w", "--num-epoch", 1)
+    last = work_dir / "checkpoints" / "last.pt"
+    before = last.read_bytes()
+    done = run_main("--checkpoint", last, "--num-epoch", 3, "--base-lr", 1e30)
+    assert done.code == 2
+    assert re.fullmatch(r"error: the loss of epoch 2 is (nan|inf): a lower --base-lr may help; .*", done.err[-1])
+    assert last.read_bytes() == before
+
+
+def test_a_run_that_started_from_weights_goes_on_from_its_checkpoint(
+    train: Any, run_main: Any, load: Any, differences: Any
+) -> None:
+    begun = next((train("begun", "--num-epoch", 1) / "weights").glob("*.pt"))
+    straight, stopped = train("straight", "--weights", begun), train("stopped", "--weights", begun, "--num-epoch", 1)
+    again = ("--config", stopped.parent / "stopped.yaml", "--work-dir", stopped, "--weights", begun, "--num-epoch", 2)
+    assert run_main(*again, "--checkpoint", stopped / "checkpoints" / "last.pt").code == 0
+    one, other = (load(folder / "checkpoints" / "last.pt") for folder in (straight, stopped))
+    assert differences(one["model"], other["model"]) == differences(one["optimizer"], other["optimizer"]) == []
+
+
+def test_a_checkpoint_of_another_stream_is_refused(train: Any, run_main: Any) -> None:
+    last = train("w", "--num-epoch", 1) / "checkpoints" / "last.pt"
+    done = run_main("--checkpoint", last, "--stream", "bone_motion", "--num-epoch", 2)
+    assert (done.code, len(done.err)) == (2, 1)
+    assert "was saved by a run of stream None, this one is of bone_motion" in done.err[0] or "skeleton" in done.err[0]
