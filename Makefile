@@ -34,7 +34,7 @@ demo: setup  ## make recordings, prepare them, train two streams, test, fuse, dr
 test: lint  ## what a change must pass
 	.venv/bin/pytest -n 2
 
-test-all: lint  ## the slow tests too: whole trainings among them
+test-all: lint  ## the slow tests too
 	.venv/bin/pytest -n 2 -m ""
 
 lint: setup

@@ -72,7 +72,7 @@ class Workshop:
         whole = self.settled is not None or all(self.array(part).exists() for part in self.parts)
         if whole and plan_file.exists() and plan_file.read_text() == plan:
             return
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)  # unfinished work of another preparation; its sources are whole
         sizes = {part: len(self.members(part)) for part in self.parts}
         need = sum(sizes.values()) * int(np.prod(self.clip_shape)) * 4
         self.out.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class Workshop:
                     pickle.dump(([members[row].name for row in kept], [members[row].label for row in kept]), file)
                 os.replace(self.array(part), self.out / f"{part}_data_joint.npy")
         (self.folder / "plan").unlink()  # first: without it, what is left of the folder counts for nothing
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder)  # our own notes; the clips have been moved out
         return counts
 
 
