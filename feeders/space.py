@@ -30,18 +30,16 @@ class Center:
 
 
 @dataclass(frozen=True)
-class ScaleToBody:
-    """Divide by the mean length of the ``bones`` (child, parent) over the clip, so that tall and short are alike."""
+class Scale:
+    """Multiply every coordinate by ``factor``: from the unit of a data set to metres, say."""
 
-    bones: tuple[tuple[int, int], ...]
+    factor: float
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> None:
         return None
 
     def apply(self, clip: Clip, drawn: None) -> Clip:
-        first, second = np.array(self.bones).T
-        length = np.linalg.norm(clip[:, :, first, 0] - clip[:, :, second, 0], axis=0).mean()
-        scaled: Clip = clip / length if length > 0 else clip
+        scaled: Clip = clip * np.asarray(self.factor, dtype=clip.dtype)
         return scaled
 
 

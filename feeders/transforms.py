@@ -17,7 +17,7 @@ from clips.streams import Clip, derive
 from errors import InputError, did_you_mean
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.crop import CropResize
-from feeders.space import Center, RandomRotation, ScaleToBody
+from feeders.space import Center, RandomRotation, Scale
 
 
 class Transform(Protocol):
@@ -72,7 +72,7 @@ TRANSFORMS: dict[str, type[Any]] = {
     "random_move": RandomMove,
     "random_rotation": RandomRotation,
     "random_shift": RandomShift,
-    "scale_to_body": ScaleToBody,
+    "scale": Scale,
 }
 
 

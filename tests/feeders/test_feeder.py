@@ -217,7 +217,7 @@ def test_a_skeleton_that_is_ambiguous(write_pyskl: Write) -> None:
     [
         ({"center": {"joint": 3}}, "Center does not fit clip0"),
         ({"center": {"joint": "hip"}}, "Center does not fit clip0"),
-        ({"scale_to_body": {"bones": [[0, 3]]}}, "ScaleToBody does not fit clip0"),
+        ({"scale": {"factor": "big"}}, "Scale does not fit clip0"),
         ({"random_rotation": {"theta": "1e-3"}}, "RandomRotation does not fit clip0"),
         ({"random_move": {"angles": []}}, "RandomMove does not fit clip0"),
         ({"random_move": {"moves": [0]}}, "RandomMove does not fit clip0"),

@@ -11,7 +11,7 @@ from clips.streams import bone, motion
 from errors import InputError
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.crop import CropResize
-from feeders.space import Center, RandomRotation, ScaleToBody
+from feeders.space import Center, RandomRotation, Scale
 from feeders.transforms import TRANSFORMS, DeriveStream, Normalize, build_transforms
 
 PAIRS = ((0, 0), (1, 0), (2, 1), (3, 2))
@@ -27,7 +27,7 @@ EVERY = {
     "random_move": RandomMove(moves=(1, 2)),
     "random_rotation": RandomRotation(),
     "random_shift": RandomShift(),
-    "scale_to_body": ScaleToBody(PAIRS[1:]),
+    "scale": Scale(0.5),
     "normalize": Normalize(np.full((3, 1, 4, 1), 0.5, np.float32), np.full((3, 1, 4, 1), 2, np.float32)),
     **{stream: DeriveStream(stream, PAIRS) for stream in ("joint", "bone", "joint_motion", "bone_motion")},
 }
@@ -87,13 +87,13 @@ def test_a_list_of_names_and_arguments_makes_a_pipeline() -> None:
         {"center": {"joint": 3}},
         {"crop_resize": {"window": 16, "p_interval": [0.5, 1]}},
         {"random_rotation": None},
-        {"scale_to_body": {"bones": [[1, 0]]}},
+        {"scale": {"factor": 0.001}},
         "stream",
         {"auto_pad": {"window": 20}},
     ]
     *before, scale, stream, pad = build_transforms(items, STREAM, "transforms")
     assert before == [RandomShift(), Center(3), CropResize(16, (0.5, 1)), RandomRotation(0.3)]
-    assert isinstance(scale, ScaleToBody)
+    assert scale == Scale(0.001)
     assert stream is STREAM
     assert pad == AutoPad(20)
 
@@ -123,7 +123,7 @@ def test_streams_are_derived(clip: np.ndarray) -> None:
         ({"random_shift": {"x": 1}}, "random_shift takes no argument 'x'; it takes none"),
         ({"crop_resize": {"xyz": 1}}, "it takes window, p_interval"),
         ("random_choose", "random_choose: .* missing .*'window'"),
-        ({"scale_to_body": None}, "scale_to_body: .* missing .*'bones'"),
+        ({"scale": None}, "scale: .* missing .*'factor'"),
         ({"auto_pad": {"window": 0}}, "auto_pad: window is a number of frames, not 0"),
         ({"random_choose": {"window": "all"}}, "random_choose: window is a number of frames, not 'all'"),
         ({"crop_resize": {"p_interval": 0.95}}, "crop_resize: p_interval is one share"),
