@@ -13,6 +13,18 @@ class InputError(ValueError):
     """
 
 
+def one_of(key: str, value: object, known: Iterable[object]) -> None:
+    """Refuse a ``value`` of the setting ``key`` that is none of ``known``.
+
+    Raises:
+        InputError: naming all that are known, and the nearest.
+    """
+    known = list(known)
+    if value not in known:
+        names = [str(item) for item in known]
+        raise InputError(f"{key} is {value!r}, wanted one of {', '.join(names)}{did_you_mean(str(value), names)}")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The hint ``"; did you mean 'x'?"`` for the nearest of ``known``, or the empty string when nothing is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -5,7 +5,7 @@ Letters: V joints, K scales, w frames of a window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,6 +78,26 @@ def normalize_symmetric(adjacency: NDArray[Any]) -> Matrix:
     return normalized
 
 
+def normalize_random_walk(adjacency: NDArray[Any]) -> Matrix:
+    """D^(-1) A, where D are the row sums: every row adds up to 1; a row of zeros stays zero.
+
+    Bit-equal to pyskl's constants: 1/D is rounded to float32, the product is taken in float64 and rounded.
+
+    Shapes: (V, V) -> (V, V).
+    """
+    degree = adjacency.astype(np.float32).sum(axis=1)
+    scale = np.zeros_like(degree)
+    scale[degree > 0] = 1 / degree[degree > 0]
+    normalized: Matrix = (scale.astype(np.float64)[:, None] * adjacency).astype(np.float32)
+    return normalized
+
+
+NORMALIZATIONS: dict[str, Callable[[NDArray[Any]], Matrix]] = {
+    "symmetric": normalize_symmetric,
+    "random_walk": normalize_random_walk,
+}
+
+
 def normalize_columns(adjacency: NDArray[Number]) -> NDArray[Number]:
     """A D^(-1), where D are the column sums (2s-AGCN, pyskl); a column of zeros stays zero, the dtype stays.
 
@@ -90,18 +110,24 @@ def normalize_columns(adjacency: NDArray[Number]) -> NDArray[Number]:
     return normalized
 
 
-def disentangled(adjacency: NDArray[Any], num_scales: int) -> Matrix:
+def disentangled(adjacency: NDArray[Any], num_scales: int, normalization: str = "symmetric") -> Matrix:
     """The normalised k-hop adjacencies for k = 0 .. K-1 (MS-G3D, section 3.2).
 
-    Shapes: adjacency (V, V), non-zero where linked; returns (K, V, V).
+    ``normalization`` is ``symmetric`` (MS-G3D) or ``random_walk`` (pyskl's MS-G3D).
+
+    Shapes: adjacency (V, V), non-zero where linked; returns (K, V, V), row v the weights of v's neighbours.
 
     Raises:
-        InputError: num_scales < 1.
+        InputError: num_scales < 1, or an unknown normalisation.
     """
     if num_scales < 1:
         raise InputError(f"the number of scales is at least 1, not {num_scales}")
+    if normalization not in NORMALIZATIONS:
+        known = ", ".join(NORMALIZATIONS)
+        raise InputError(f"normalization is {normalization!r}, wanted one of {known}")
     distance = hop_distance(adjacency)
-    return np.stack([normalize_symmetric(_at_distance(distance, k, True)) for k in range(num_scales)])
+    normalize = NORMALIZATIONS[normalization]
+    return np.stack([normalize(_at_distance(distance, k, True)) for k in range(num_scales)])
 
 
 def window_adjacency(adjacency: NDArray[Any], window: int) -> Matrix:
@@ -129,6 +155,37 @@ def spatial_partition(num_joints: int, edges: Iterable[tuple[int, int]]) -> NDAr
     for child, parent in edges:
         inward[parent, child] = 1
     return np.stack([np.eye(num_joints), normalize_columns(inward), normalize_columns(inward.T)])
+
+
+def stgcn_partition(num_joints: int, edges: Iterable[tuple[int, int]], center: int) -> NDArray[np.float64]:
+    """ST-GCN's spatial partition as pyskl has it (``stgcn_spatial``): A + I normalised by columns, in three parts.
+
+    Self-loops; links whose row is as far from ``center`` as its column or farther; the others. pyskl measures one
+    link far only: all joints beyond ``center``'s neighbours count as equally far. Returns (3, V, V).
+    """
+    linked = binary_adjacency(num_joints, edges)
+    steps = np.minimum(hop_distance(linked)[center], 2)
+    normalized = normalize_columns(linked.astype(np.float64) + np.eye(num_joints))
+    loops = np.eye(num_joints, dtype=bool)
+    farther = steps[:, None] >= steps[None, :]
+    return np.stack([np.where(part, normalized, 0) for part in (loops, farther & ~loops, ~farther)])
+
+
+def khop_relative(num_joints: int, edges: Iterable[tuple[int, int]], k: int) -> NDArray[np.float64]:
+    """I - P^k, where P[child, parent] = 1: a joint's position relative to its ancestor k edges up (InfoGCN, MSA-GCN).
+
+    A joint that has no such ancestor keeps its position. Returns (V, V), to be multiplied from the left by joints.
+
+    Raises:
+        InputError: k < 1 (k = 0 would make everything zero).
+    """
+    if k < 1:
+        raise InputError(f"k counts the edges up to a joint's ancestor, 1 or more, not {k}")
+    parent = np.zeros((num_joints, num_joints))
+    for child, above in edges:
+        parent[child, above] = 1
+    relative: NDArray[np.float64] = np.eye(num_joints) - np.linalg.matrix_power(parent, k)
+    return relative
 
 
 def _at_distance(distance: NDArray[np.int64], k: int, with_self: bool) -> Matrix:

@@ -99,6 +99,16 @@ COCO = SkeletonLayout(
     mirror=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
 )
 
+# pyskl: one hand, as MediaPipe finds it.
+HANDMP = SkeletonLayout(
+    "handmp", 21,
+    (
+        (1, 0), (2, 1), (3, 2), (4, 3), (5, 0), (6, 5), (7, 6), (8, 7), (9, 0), (10, 9), (11, 10), (12, 11), (13, 0),
+        (14, 13), (15, 14), (16, 15), (17, 0), (18, 17), (19, 18), (20, 19),
+    ),
+    joints=("wrist", *(f"{f} {j}" for f in ("thumb", "index", "middle", "ring", "little") for j in (1, 2, 3, 4))),
+)
+
 # AIST++ in the pyskl forks.
 SMPL = SkeletonLayout(
     "smpl", 24,
@@ -145,7 +155,7 @@ TOYOTA_AGCN = SkeletonLayout(
 
 LAYOUTS: dict[str, SkeletonLayout] = {
     layout.name: layout
-    for layout in (NTU, NTU_PYSKL, NTU_INFOGCN, OPENPOSE, NW_UCLA, COCO, SMPL, TOYOTA_UNIK, TOYOTA_AGCN)
+    for layout in (NTU, NTU_PYSKL, NTU_INFOGCN, OPENPOSE, NW_UCLA, COCO, HANDMP, SMPL, TOYOTA_UNIK, TOYOTA_AGCN)
 }
 
 

@@ -6,64 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.temporal_conv import FramewiseConv, Projection, TemporalConv
+
 DILATIONS = (1, 2, 3, 4)
-
-
-class FramewiseConv(nn.Conv2d):
-    """1×1 convolution of every ``step``-th frame.
-
-    The frames are picked before the convolution, not by its stride: the values are the same, and oneDNN's weight
-    gradient of strided 1×1 convolutions on channels-last input writes past its memory when there are few channels
-    (uxlfoundation/oneDNN#6035).
-
-    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / step), V).
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, step: int = 1) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1)
-        self.step = step
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x[:, :, :: self.step])
-
-
-class TemporalConv(nn.Module):
-    """Convolution over time and BatchNorm, no activation.
-
-    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, dilation: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size=(kernel_size, 1),
-            padding=((kernel_size - 1) * dilation // 2, 0),
-            stride=(stride, 1),
-            dilation=(dilation, 1),
-        )
-        self.bn = nn.BatchNorm2d(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x))
-
-
-class Projection(nn.Module):
-    """1×1 convolution of every ``stride``-th frame and BatchNorm: a residual of another shape.
-
-    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
-        super().__init__()
-        self.conv = FramewiseConv(in_channels, out_channels, step=stride)
-        self.bn = nn.BatchNorm2d(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x))
 
 
 class MultiScaleTemporalConv(nn.Module):

@@ -50,7 +50,7 @@ class Model(nn.Module):
         widths: tuple[int, int, int] = (96, 192, 384),
     ) -> None:
         super().__init__()
-        a = build_graph(graph, graph_args or {}, num_point).A_binary
+        a = build_graph(graph, graph_args, num_point).binary
         c1, c2, c3 = widths
 
         def pathway(width_in: int, width: int, width_out: int, stride: int) -> nn.Sequential:

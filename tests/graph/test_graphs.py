@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from errors import InputError
-from graph import custom, kinetics, ntu_rgb_d
+from graph import custom, kinetics, ntu_rgb_d, ucla
+from graph.adjacency import spatial_partition, stgcn_partition
+from graph.build import build_graph
 from graph.layouts import LAYOUTS
 from graph.matrix_graph import MatrixGraph
 from importing import import_class
@@ -72,3 +74,53 @@ def test_a_mapping_makes_a_graph() -> None:
 def test_a_wrong_layout_is_an_input_error() -> None:
     with pytest.raises(InputError, match="did you mean 'openpose'"):
         custom.AdjMatrixGraph("open-pose")
+
+
+@pytest.mark.parametrize(
+    ("case", "graph"),
+    [
+        ("msg3d_ntu_spatial", ntu_rgb_d.Graph()),
+        ("msg3d_kinetics_spatial", kinetics.Graph()),
+        ("ctrgcn_ucla", ucla.Graph()),
+        ("pyskl_nturgb+d_spatial", custom.Graph("nturgb+d")),
+        ("pyskl_coco_spatial", custom.Graph("coco")),
+    ],
+)
+def test_partitions_equal_the_published_ones(case: str, graph: Any, arrays: dict[str, Any]) -> None:
+    np.testing.assert_allclose(graph.A, arrays[f"{case}/out/A"], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["nturgb+d", "coco"])
+def test_pyskls_other_modes_equal_the_published_ones(name: str, arrays: dict[str, Any]) -> None:
+    layout, graph = LAYOUTS[name], custom.Graph(name)
+    ours = stgcn_partition(layout.num_joints, layout.edges, layout.center)
+    np.testing.assert_allclose(ours, arrays[f"pyskl_{name}_stgcn_spatial/out/A"], rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(graph.A_binary, arrays[f"pyskl_{name}_binary_adj/out/A"][0])
+
+
+def test_only_the_spatial_partition_is_known() -> None:
+    with pytest.raises(InputError, match="labeling_mode is 'distance'; only 'spatial' is known"):
+        ntu_rgb_d.Graph("distance")
+
+
+class Subsets:
+    """A graph of a user's, as the 2s-AGCN lineage writes them."""
+
+    def __init__(self) -> None:
+        self.A = np.stack([np.eye(3), np.ones((3, 3))])
+
+
+def test_a_built_graph_derives_what_its_class_does_not_say() -> None:
+    graph = build_graph("graph.ntu_rgb_d.AdjMatrixGraph", None, 25)
+    assert np.array_equal(graph.partition, spatial_partition(25, graph.layout.edges))
+    mine = build_graph(f"{__name__}.Subsets", None, 3)
+    assert np.array_equal(mine.partition, Subsets().A)
+    with pytest.raises(InputError, match=r"Subsets lacks A_binary \(V, V\), which this network needs"):
+        mine.binary  # noqa: B018
+    with pytest.raises(InputError, match="Subsets lacks layout"):
+        mine.layout  # noqa: B018
+
+
+def test_a_graph_of_other_joints_is_refused() -> None:
+    with pytest.raises(InputError, match=r"num_point is 4, but graph .*Subsets has 3 joints"):
+        build_graph(f"{__name__}.Subsets", None, 4)

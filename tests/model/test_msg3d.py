@@ -189,7 +189,7 @@ def test_graphs_that_do_not_fit(changes: dict[str, Any], want: str) -> None:
 
 def test_a_graph_of_the_users_needs_only_its_matrix() -> None:
     graph = build_graph("graph.custom.AdjMatrixGraph", SKELETONS["toy"]["graph_args"], 4)
-    assert graph.A_binary.shape == (4, 4)
+    assert graph.binary.shape == (4, 4)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
