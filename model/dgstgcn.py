@@ -214,7 +214,15 @@ def _widths(base: int, ratio: float, inflate: Sequence[int], widths: Sequence[in
 def _per_block(num_stages: int, **settings: Any) -> list[dict[str, Any]]:
     """The settings of each block: a list or tuple of ``num_stages`` values gives every block its own."""
 
-    def of(value: Any, stage: int) -> Any:
-        return value[stage] if isinstance(value, list | tuple) and len(value) == num_stages else value
+    def of(name: str, value: Any, stage: int) -> Any:
+        own = isinstance(value, list | tuple) and (name != "ms_cfg" or _is_list_of_ms_cfgs(value))
+        if own and len(value) != num_stages:
+            raise InputError(f"model_args: {name} has {len(value)} values for {num_stages} blocks (num_stages)")
+        return value[stage] if own else value
 
-    return [{name: of(value, stage) for name, value in settings.items()} for stage in range(num_stages)]
+    return [{name: of(name, value, stage) for name, value in settings.items()} for stage in range(num_stages)]
+
+
+def _is_list_of_ms_cfgs(value: Sequence[Any]) -> bool:
+    """Whether these are the branches of every block, not the branches of one: a branch holds no branch."""
+    return all(isinstance(item, list | tuple) and item and isinstance(item[0], list | tuple) for item in value)
