@@ -20,6 +20,7 @@ class DenseStore:
     """``{train,val}_data_{stream}.npy`` (N, C, T, V, M) beside ``{train,val}_label.pkl`` (names, labels)."""
 
     layout: SkeletonLayout | None = None
+    image_shapes: list[tuple[float, float] | None] | None = None
 
     def __init__(
         self, data_path: str | os.PathLike[str], label_path: str | os.PathLike[str], *, mmap: bool = True

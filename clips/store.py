@@ -16,13 +16,15 @@ from graph.layout import SkeletonLayout
 class Store(Protocol):
     """Named, labelled clips.
 
-    ``source`` is what errors call it; ``layout`` the skeleton that the data itself describes, if it does.
+    ``source`` is what errors call it; ``layout`` the skeleton that the data itself describes, if it does;
+    ``image_shapes`` the height and width of each recording's picture, where pixels are and it is known.
     """
 
     source: str
     names: list[str]
     labels: list[int]
     layout: SkeletonLayout | None
+    image_shapes: list[tuple[float, float] | None] | None
 
     def clip(self, index: int) -> Clip:
         """Clip ``index`` as float32 (C, T, V, M); T may differ from clip to clip."""

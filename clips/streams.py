@@ -1,4 +1,4 @@
-"""The four streams of a clip: joint, bone, joint motion, bone motion; all derived from the joints."""
+"""The streams of a clip: joint, bone, joint motion, bone motion, prompt bones; all derived from the joints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from errors import InputError, did_you_mean
 
 Clip = NDArray[np.float32]
 
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+# The last two are bones between other joints (clips.prompt_bones).
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion", "bone_p2", "bone_p5")
+
+# What becomes of the scores of 2-D poses: their difference, as of coordinates (MS-G3D), or their mean (pyskl: OpenPose
+# and COCO), that in bones alone (pyskl: hands).
+SCORES = ("difference", "mean", "mean_in_bones")
+_SCORE = 2  # the channel
 
 
 def bone(clip: Clip, bone_pairs: tuple[tuple[int, int], ...]) -> Clip:
@@ -25,7 +31,7 @@ def bone(clip: Clip, bone_pairs: tuple[tuple[int, int], ...]) -> Clip:
     """
     V, M = clip.shape[-2:]
     start = dict(bone_pairs)
-    taken_off = np.array([start.get(joint, joint) for joint in range(V)])
+    taken_off = _other_ends(V, bone_pairs)
     columns = (taken_off[:, None] * M + np.arange(M)).ravel()
     flat = clip.reshape(*clip.shape[:-2], V * M)  # one take along contiguous rows is several times faster than slices
     vectors: Clip = (flat - flat.take(columns, axis=-1)).reshape(clip.shape)
@@ -45,11 +51,34 @@ def motion(clip: Clip) -> Clip:
     return steps
 
 
-def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...]) -> Clip:
-    """The ``stream`` (one of ``STREAMS``) of a joint clip (..., C, T, V, M)."""
+def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...], scores: str = "difference") -> Clip:
+    """The ``stream`` (one of ``STREAMS``) of a joint clip (..., C, T, V, M).
+
+    ``scores`` is one of ``SCORES``; other than ``difference`` it needs C = 3, the third channel being the score.
+
+    Raises:
+        ValueError: there is no channel of scores.
+    """
+    if scores != "difference" and clip.shape[-4] != _SCORE + 1:
+        raise ValueError("scores are the third of three channels")
     if stream.startswith("bone"):
-        clip = bone(clip, bone_pairs)
-    return motion(clip) if stream.endswith("motion") else clip
+        joints, clip = clip, bone(clip, bone_pairs)
+        if scores != "difference":
+            score = joints[..., _SCORE, :, :, :]
+            ends = _other_ends(clip.shape[-2], bone_pairs)
+            clip[..., _SCORE, :, :, :] = (score + score[..., ends, :]) / 2
+    if stream.endswith("motion"):
+        still, clip = clip, motion(clip)
+        if scores == "mean":
+            score = still[..., _SCORE, :, :, :]
+            clip[..., _SCORE, :-1, :, :] = (score[..., 1:, :, :] + score[..., :-1, :, :]) / 2
+    return clip
+
+
+def _other_ends(joints: int, bone_pairs: tuple[tuple[int, int], ...]) -> NDArray[np.intp]:
+    """The joint that each joint's bone starts at, itself where it has no bone: (V,)."""
+    start = dict(bone_pairs)
+    return np.array([start.get(joint, joint) for joint in range(joints)])
 
 
 def check_stream(stream: str, key: str) -> str:

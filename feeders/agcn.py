@@ -17,10 +17,10 @@ def place(clip: Clip, start: int, length: int) -> Clip:
     return placed
 
 
-def check_window(window: int) -> None:
-    """Refuse a ``window`` that is no number of frames."""
+def check_window(window: int, name: str = "window") -> None:
+    """Refuse a ``window`` that is no number of frames; ``name`` is what the argument is called."""
     if not isinstance(window, int) or window < 1:
-        raise InputError(f"window is a number of frames, not {window!r}")
+        raise InputError(f"{name} is a number of frames, not {window!r}")
 
 
 def occupied(clip: Clip) -> tuple[int, int]:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from clips.prompt_bones import PROMPT_STREAMS, prompt_pairs
 from clips.store import Store, open_store
 from clips.streams import check_stream, stream_of_file
 from errors import InputError
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
+from feeders.prenormalize import PreNormalize2D
 from feeders.transforms import DeriveStream, Normalize, Transform, build_transforms
+from feeders.uniform import taken_apart
 from graph.layouts import find_layout, layout_for_joints
 
 DEBUG_CLIPS = 100
@@ -21,6 +24,8 @@ DEBUG_CLIPS = 100
 
 class Feeder(Dataset[tuple[np.ndarray, int, int]]):
     """Clips as (float32 array (C, T, V, M), label, index); every argument of MS-G3D's feeder, and a few more.
+
+    Where a transform samples K > 1 clips of one recording (``num_clips``), an item is (K, C, T, V, M) instead.
 
     The random draws of an item come from ``default_rng((seed, epoch, index))``: the number of workers and of
     processes changes nothing. ``set_epoch`` is called before each pass.
@@ -41,6 +46,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         layout: Any = None,
         split: str | None = None,
         transforms: Sequence[Any] = (),
+        repeat: int = 1,
     ) -> None:
         """Open the clips and set up the pipeline.
 
@@ -54,11 +60,13 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
             normalization: each channel of each joint to mean 0, deviation 1 over the data set.
             debug: the first 100 clips only.
             use_mmap: read a clip from disk when it is asked for, instead of the whole file at once.
-            stream: joint, bone, joint_motion or bone_motion, derived from joint data; None takes the file as it is.
+            stream: joint, bone, joint_motion, bone_motion, bone_p2 or bone_p5, derived from joint data; None takes the
+                file as it is.
             layout: skeleton whose bones the streams use (built-in name, YAML file or mapping); left out, the one
                 that the data describes, or the built-in one with this number of joints.
             split: which split of a pickle.
             transforms: further steps by name, before those above (``feeders.transforms``).
+            repeat: how many times one epoch goes through the set, each time with other draws.
 
         Raises:
             InputError: whatever is wrong with a file or an argument, in a sentence.
@@ -67,8 +75,11 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         count = min(len(self.store.names), DEBUG_CLIPS) if debug else len(self.store.names)
         if count == 0:
             raise InputError(f"{data_path}: there are no clips")
-        self.sample_name = list(self.store.names[:count])
-        self.label = list(self.store.labels[:count])
+        if not isinstance(repeat, int) or repeat < 1:
+            raise InputError(f"repeat is a number of times, not {repeat!r}")
+        self.recordings = count
+        self.sample_name = list(self.store.names[:count]) * repeat
+        self.label = list(self.store.labels[:count]) * repeat
         self.seed = self.epoch = 0
 
         to_derive = self._stream_to_derive(stream)
@@ -84,18 +95,31 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
             self.pipeline.append(RandomChoose(window_size) if random_choose else AutoPad(window_size))
         if random_move:
             self.pipeline.append(RandomMove())
+        self.num_clips = _num_clips(self.pipeline)
 
     def __len__(self) -> int:
         return len(self.sample_name)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, int]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        clip = self._through_pipeline(index, rng)
+        clip = self._through_pipeline(index % self.recordings, rng)
+        if self.num_clips > 1:
+            clip = taken_apart(clip, self.num_clips)
         return np.ascontiguousarray(clip, dtype=np.float32), self.label[index], index
 
     def set_epoch(self, epoch: int, seed: int) -> None:
         """Fix what the draws of the coming pass depend on, besides the index."""
         self.epoch, self.seed = epoch, seed
+
+    def pipeline_of(self, recording: int) -> list[Transform]:
+        """The steps for one recording: those that depend on the size of its picture are told it."""
+        shapes = self.store.image_shapes
+        if shapes is None:
+            return self.pipeline
+        return [
+            transform.of_picture(shapes[recording]) if isinstance(transform, PreNormalize2D) else transform
+            for transform in self.pipeline
+        ]
 
     def _stream_to_derive(self, stream: str | None) -> str:
         """What is left to derive: nothing ("joint") when no stream is asked for, or the file holds it already."""
@@ -124,11 +148,11 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
             raise InputError(
                 f"{self.store.source} has {joints} joints, but layout {skeleton.name!r} {skeleton.num_joints}"
             )
-        return skeleton.bone_pairs
+        return prompt_pairs(skeleton, stream) if stream in PROMPT_STREAMS else skeleton.bone_pairs
 
     def _normalize(self) -> Normalize:
         """Mean and deviation of each channel of each joint over all frames and bodies, one clip in memory at a time."""
-        clips = (self._through_pipeline(index, np.random.default_rng(0)) for index in range(len(self)))
+        clips = (self._through_pipeline(index, np.random.default_rng(0)) for index in range(self.recordings))
         first = next(clips)
         total = first.sum(axis=(1, 3), dtype=np.float64)
         squares = np.square(first, dtype=np.float64).sum(axis=(1, 3))
@@ -145,7 +169,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
     def _through_pipeline(self, index: int, rng: np.random.Generator) -> np.ndarray:
         clip = self.store.clip(index)
-        for transform in self.pipeline:
+        for transform in self.pipeline_of(index):
             try:
                 clip = transform.apply(clip, transform.draw(rng, clip))
             except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
@@ -154,3 +178,11 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
                     f"(C, T, V, M) = {clip.shape}: {error}"
                 ) from error
         return clip
+
+
+def _num_clips(pipeline: Sequence[Transform]) -> int:
+    """How many clips of one recording a pipeline samples."""
+    counts = [count for count in (getattr(transform, "num_clips", 1) for transform in pipeline) if count > 1]
+    if len(counts) > 1:
+        raise InputError(f"transforms: several sample more than one clip of a recording, {counts}; one may")
+    return counts[0] if counts else 1

@@ -17,16 +17,20 @@ def present(clip: Clip) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Center:
-    """The first body's ``joint`` in the first frame becomes the origin; joints that were not seen stay zero."""
+    """The first body's ``joint`` in the first frame becomes the origin.
+
+    Joints that were not seen stay zero, unless ``keep_zeros`` is false: NW-UCLA's feeder moves them like any other.
+    """
 
     joint: int = 1
+    keep_zeros: bool = True
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> None:
         return None
 
     def apply(self, clip: Clip, drawn: None) -> Clip:
-        centred: Clip = (clip - clip[:, :1, self.joint : self.joint + 1, :1]) * present(clip)
-        return centred
+        centred: Clip = clip - clip[:, :1, self.joint : self.joint + 1, :1]
+        return centred * present(clip) if self.keep_zeros else centred
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,48 @@ class RandomRotation:
         return rng.uniform(-self.theta, self.theta, 3)
 
     def apply(self, clip: Clip, drawn: np.ndarray) -> Clip:
-        turned: Clip = np.einsum("dc,ctvm->dtvm", rotation(drawn).astype(clip.dtype), clip)
+        turned: Clip = rotation(drawn).astype(clip.dtype) @ clip.reshape(len(clip), -1)
+        return turned.reshape(clip.shape)
+
+
+@dataclass(frozen=True)
+class RandomRotation2D:
+    """One rotation of the plane, its angle uniform in ±``theta`` radians; further channels, as the score, stay.
+
+    pyskl's RandomRot of 2-D poses, which by a slip draws from -theta up to 1 instead.
+    """
+
+    theta: float = 0.3
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> float:
+        return float(rng.uniform(-self.theta, self.theta))
+
+    def apply(self, clip: Clip, drawn: float) -> Clip:
+        sine, cosine = np.sin(drawn), np.cos(drawn)
+        turned: Clip = clip.copy()
+        turned[0] = cosine * clip[0] - sine * clip[1]
+        turned[1] = sine * clip[0] + cosine * clip[1]
         return turned
+
+
+@dataclass(frozen=True)
+class RandomScale:
+    """Each channel of the whole clip times a factor of its own, uniform in 1 ± ``scale`` (pyskl).
+
+    ``scale`` is one number, or one per channel: ``[0.2, 0.2, 0]`` leaves the score of 2-D poses alone.
+    """
+
+    scale: float | tuple[float, ...] = 0.2
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> np.ndarray:
+        spread = np.asarray(self.scale, dtype=np.float64)
+        if spread.ndim and len(spread) != len(clip):
+            raise ValueError(f"scale has {len(spread)} numbers")
+        return 1 + rng.uniform(-1, 1, len(clip)) * spread
+
+    def apply(self, clip: Clip, drawn: np.ndarray) -> Clip:
+        scaled: Clip = clip * drawn.astype(clip.dtype)[:, None, None, None]
+        return scaled
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ class PysklStore:
     """The recordings of one split of a pickle ``{split: {name: [frame_dir]}, annotations: [...], meta: {...}}``.
 
     An annotation has ``frame_dir`` (its name), ``label`` and ``keypoint`` (M, T, V, C), in 2-D data also
-    ``keypoint_score`` (M, T, V), which becomes the last channel. Recordings keep their own number of frames and get
-    as many bodies as the fullest one of the file, absent ones zero.
+    ``keypoint_score`` (M, T, V), which becomes the last channel, and ``img_shape`` (height, width). Recordings keep
+    their own number of frames and get as many bodies as the fullest one of the file, absent ones zero.
     """
 
     def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
@@ -46,6 +46,7 @@ class PysklStore:
         self._annotations = annotations if split is None else _select(annotations, splits, split, self.source)
         self.names = [str(annotation["frame_dir"]) for annotation in self._annotations]
         self.labels = [int(annotation["label"]) for annotation in self._annotations]
+        self.image_shapes: list[tuple[float, float] | None] | None = [_image_shape(a) for a in self._annotations]
         repeated = len(self.names) - len(set(self.names))
         if repeated:
             raise InputError(f"{path}: {repeated} recordings occur more than once")
@@ -105,6 +106,15 @@ def _is_numeric(value: Any) -> bool:
 def _joints_and_channels(annotation: Mapping[str, Any]) -> tuple[int, int]:
     joints, channels = annotation["keypoint"].shape[2:]
     return joints, channels + (annotation.get("keypoint_score") is not None)
+
+
+def _image_shape(annotation: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Height and width of the picture, None where they are not said."""
+    try:
+        height, width = (float(side) for side in annotation["img_shape"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return height, width
 
 
 def _select(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clips.streams import STREAMS, bone, check_stream, derive, motion, stream_of_file
+from clips.streams import SCORES, STREAMS, bone, check_stream, derive, motion, stream_of_file
 from errors import InputError
 from graph.layouts import LAYOUTS
 
@@ -122,6 +122,39 @@ def test_streams_leave_the_clip_alone_and_its_type(stream: str, dtype: type) -> 
     made = derive(clip, stream, ((0, 0), (1, 0), (2, 1), (3, 2), (4, 3)))
     assert np.array_equal(clip, before)
     assert (made.dtype, made.shape) == (clip.dtype, clip.shape)
+
+
+@given(made=clips_and_pairs())
+@settings(max_examples=50, deadline=None)
+def test_scores_are_averaged_where_that_is_asked_for(made: tuple[list[np.ndarray], Pairs]) -> None:
+    (clip,), pairs = made
+    clip = np.resize(clip, (3, *clip.shape[1:]))
+    parents = [dict(pairs)[joint] for joint in range(clip.shape[2])]
+    score = clip[2]
+    means = (score + score[:, parents]) / 2
+    for stream in STREAMS:
+        for scores in SCORES:
+            made_of = derive(clip, stream, pairs, scores)
+            assert np.array_equal(made_of[:2], derive(clip, stream, pairs)[:2])
+            base = means if stream.startswith("bone") and scores != "difference" else derive(clip, stream, pairs)[2]
+            if stream == "joint_motion" and scores == "mean":
+                base = np.concatenate([(score[1:] + score[:-1]) / 2, 0 * score[:1]])
+            if stream == "bone_motion" and scores != "difference":
+                step = (means[1:] + means[:-1]) / 2 if scores == "mean" else means[1:] - means[:-1]
+                base = np.concatenate([step, 0 * means[:1]])
+            assert np.array_equal(made_of[2], base)
+
+
+def test_a_joint_without_a_bone_keeps_its_score() -> None:
+    clip = np.arange(12, dtype=np.float32).reshape(3, 1, 4, 1)
+    made = derive(clip, "bone", ((2, 1), (3, 2)), "mean")
+    assert made[2].ravel().tolist() == [8, 9, 9.5, 10.5]
+
+
+def test_scores_need_their_channel() -> None:
+    for channels in (2, 4):
+        with pytest.raises(ValueError, match="scores are the third of three channels"):
+            derive(np.zeros((channels, 2, 2, 1), np.float32), "joint", (), "mean")
 
 
 def test_an_unknown_stream_is_refused_with_the_nearest() -> None:

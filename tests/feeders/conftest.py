@@ -100,9 +100,12 @@ def write_dense(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 def write_pyskl(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """``write_pyskl(clips)``: clips (C, T, V, M) of any length as a pickle; the feeder's arguments that name it."""
 
-    def write(clips: list[np.ndarray], meta: dict[str, Any] | None = None) -> dict[str, Any]:
+    def write(
+        clips: list[np.ndarray], meta: dict[str, Any] | None = None, img_shape: tuple[int, int] | None = None
+    ) -> dict[str, Any]:
         annotations = [
             {"frame_dir": f"clip{index}", "label": index % 3, "keypoint": clip.transpose(3, 1, 2, 0)}
+            | ({"img_shape": img_shape} if img_shape else {})
             for index, clip in enumerate(clips)
         ]
         split = {"all": [annotation["frame_dir"] for annotation in annotations], "none": []}

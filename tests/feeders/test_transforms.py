@@ -11,8 +11,11 @@ from clips.streams import bone, motion
 from errors import InputError
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.crop import CropResize
-from feeders.space import Center, RandomRotation, Scale
+from feeders.pad import Bodies, LoopPad
+from feeders.prenormalize import PreNormalize2D, PreNormalize3D
+from feeders.space import Center, RandomRotation, RandomRotation2D, RandomScale, Scale
 from feeders.transforms import TRANSFORMS, DeriveStream, Normalize, build_transforms
+from feeders.uniform import UniformSample
 
 PAIRS = ((0, 0), (1, 0), (2, 1), (3, 2))
 EVERY = {
@@ -28,6 +31,16 @@ EVERY = {
     "random_rotation": RandomRotation(),
     "random_shift": RandomShift(),
     "scale": Scale(0.5),
+    "bodies": Bodies(2),
+    "loop_pad": LoopPad(12),
+    "loop_pad of a longer clip": LoopPad(2),
+    "pre_normalize_2d": PreNormalize2D(),
+    "pre_normalize_2d of what there is": PreNormalize2D(mode="auto"),
+    "pre_normalize_3d": PreNormalize3D((0, 1), (2, 3)),
+    "random_rotation_2d": RandomRotation2D(),
+    "random_scale": RandomScale(),
+    "uniform_sample": UniformSample(6, 2),
+    "uniform_sample of a seed": UniformSample(6, 2, seed=255, starts="spread", wrap="clip"),
     "normalize": Normalize(np.full((3, 1, 4, 1), 0.5, np.float32), np.full((3, 1, 4, 1), 2, np.float32)),
     **{stream: DeriveStream(stream, PAIRS) for stream in ("joint", "bone", "joint_motion", "bone_motion")},
 }
@@ -68,7 +81,10 @@ def test_all_chance_is_in_the_draw(name: str, clip: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["auto_pad at random", "crop_resize", "random_choose", "random_move", "random_rotation", "random_shift"],
+    [
+        *("auto_pad at random", "crop_resize", "random_choose", "random_move", "random_rotation", "random_shift"),
+        *("random_rotation_2d", "random_scale", "uniform_sample"),
+    ],
 )
 def test_what_is_random_differs(name: str, clip: np.ndarray) -> None:
     transform = EVERY[name]
@@ -94,7 +110,7 @@ def test_a_list_of_names_and_arguments_makes_a_pipeline() -> None:
     *before, scale, stream, pad = build_transforms(items, STREAM, "transforms")
     assert before == [RandomShift(), Center(3), CropResize(16, (0.5, 1)), RandomRotation(0.3)]
     assert scale == Scale(0.001)
-    assert stream is STREAM
+    assert stream == STREAM
     assert pad == AutoPad(20)
 
 
@@ -106,6 +122,13 @@ def test_the_stream_comes_first_unless_it_is_placed(clip: np.ndarray) -> None:
     for transform in build_transforms([{"center": {"joint": 0}}, "stream"], STREAM, "transforms"):
         made = transform.apply(made, transform.draw(np.random.default_rng(0), made))
     assert np.array_equal(made, bone(Center(0).apply(clip, None), PAIRS))
+
+
+def test_the_stream_is_placed_once() -> None:
+    with pytest.raises(InputError, match="transforms: stream is there 2 times"):
+        build_transforms(["stream", {"stream": {"scores": "mean"}}], STREAM, "transforms")
+    (stream,) = build_transforms([{"stream": {"scores": "mean"}}], STREAM, "transforms")
+    assert stream == DeriveStream("bone", PAIRS, "mean")
 
 
 def test_streams_are_derived(clip: np.ndarray) -> None:
@@ -130,6 +153,24 @@ def test_streams_are_derived(clip: np.ndarray) -> None:
         ({"crop_resize": {"p_interval": ["a"]}}, "crop_resize: '<' not supported"),
         ({"center": 5}, "wanted 'name' or"),
         ({"center": {}, "stream": {}}, "wanted 'name' or"),
+        ("steam", "did you mean 'stream'"),
+        ({"stream": {"score": "mean"}}, "stream takes no argument 'score'; did you mean 'scores'"),
+        ({"stream": {"scores": "sum"}}, "stream: scores is one of difference, mean, mean_in_bones, not 'sum'"),
+        ({"bodies": {"num_person": 0}}, "bodies: num_person is a number of bodies, not 0"),
+        ({"bodies": {"mode": "copy"}}, "bodies: mode is zero or loop, not 'copy'"),
+        ({"loop_pad": {"window": -1}}, "loop_pad: window is a number of frames, not -1"),
+        ({"pre_normalize_2d": {"mode": "best"}}, "pre_normalize_2d: mode is fix or auto, not 'best'"),
+        ({"pre_normalize_2d": {"img_shape": 1080}}, "img_shape is the picture's height and width, not 1080"),
+        ({"pre_normalize_2d": {"img_shape": [0, 1]}}, r"img_shape is the picture's height and width, not \(0, 1\)"),
+        ({"pre_normalize_3d": {"zaxis": 1}}, "pre_normalize_3d: zaxis is two joints, not 1"),
+        ({"pre_normalize_3d": {"xaxis": [1, "a"]}}, r"pre_normalize_3d: xaxis is two joints, not \(1, 'a'\)"),
+        ("uniform_sample", "uniform_sample: .* missing .*'clip_len'"),
+        ({"uniform_sample": {"clip_len": 0}}, "uniform_sample: clip_len is a number of frames, not 0"),
+        ({"uniform_sample": {"clip_len": 9, "num_clips": 0}}, "uniform_sample: num_clips is a number of clips, not 0"),
+        ({"uniform_sample": {"clip_len": 9, "p_interval": 0}}, "uniform_sample: p_interval is one share"),
+        ({"uniform_sample": {"clip_len": 9, "seed": -1}}, "uniform_sample: seed is a whole number from 0"),
+        ({"uniform_sample": {"clip_len": 9, "starts": "end"}}, "uniform_sample: starts is random or spread, not 'end'"),
+        ({"uniform_sample": {"clip_len": 9, "wrap": "no"}}, "uniform_sample: wrap is stretch or clip, not 'no'"),
         (["center"], "wanted 'name' or"),
         (None, "wanted 'name' or"),
         (3, "wanted 'name' or"),

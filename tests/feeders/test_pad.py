@@ -1,0 +1,31 @@
+"""Frames and bodies filled up."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeders.pad import Bodies, LoopPad
+
+
+@given(frames=st.integers(1, 9), window=st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_a_shorter_clip_is_played_again(frames: int, window: int) -> None:
+    clip = np.arange(frames, dtype=np.float32).reshape(1, -1, 1, 1) + 1
+    made = LoopPad(window).apply(clip, None).ravel()
+    assert len(made) == max(frames, window)
+    assert np.array_equal(made, np.arange(len(made)) % frames + 1)
+
+
+@given(bodies=st.integers(1, 5), wanted=st.integers(1, 5), absent=st.sets(st.integers(1, 4)))
+@settings(max_examples=100, deadline=None)
+def test_as_many_bodies_as_asked_for(bodies: int, wanted: int, absent: set[int]) -> None:
+    clip = np.ones((3, 4, 2, bodies)) * np.arange(1, bodies + 1)
+    clip[..., [body for body in absent if body < bodies]] = 0
+    zero, loop = (Bodies(wanted, mode).apply(clip, None) for mode in ("zero", "loop"))
+    assert zero.shape == loop.shape == (3, 4, 2, wanted)
+    for body in range(wanted):
+        there = body < bodies and body not in absent
+        assert np.all(zero[..., body] == (body + 1 if there else 0))
+        assert np.all(loop[..., body] == (body + 1 if there else 1))
