@@ -11,13 +11,16 @@ _FILES = {
     "ntu60": ("ntu120.txt", 60),
     "ntu120": ("ntu120.txt", 120),
     "kinetics": ("kinetics400.txt", 400),
+    "nw-ucla": ("nw-ucla.txt", 10),
     "utd-mhad": ("utd-mhad.txt", 27),
     "demo": ("demo.txt", 16),
 }
 
 
 def class_names(dataset: str) -> tuple[str, ...]:
-    """The names of the classes of ``ntu60``, ``ntu120``, ``kinetics``, ``utd-mhad`` or ``demo``; label 0 is the first.
+    """The names of the classes of ``ntu60``, ``ntu120``, ``kinetics``, ``nw-ucla``, ``utd-mhad`` or ``demo``.
+
+    Label 0 is the first.
 
     Raises:
         InputError: another data set.

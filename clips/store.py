@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from clips.dense import DenseStore
+from clips.read.npz import NpzStore
 from clips.read.pyskl import PysklStore
+from clips.read.ucla import UclaStore
 from clips.streams import Clip
 from errors import InputError
 from graph.layout import SkeletonLayout
@@ -37,7 +39,10 @@ def open_store(
     split: str | None = None,
     mmap: bool = True,
 ) -> Store:
-    """The clips at ``data_path``: MS-G3D's ``.npy`` with its label pickle, or a ``.pkl`` in pyskl's layout.
+    """The clips at ``data_path``.
+
+    It is MS-G3D's ``.npy`` with its label pickle, a ``.pkl`` in pyskl's layout, CTR-GCN's ``.npz``, or the folder of
+    NW-UCLA's JSON files.
 
     Raises:
         InputError: no such file, an unknown kind, or one that does not hold what its kind promises.
@@ -47,8 +52,15 @@ def open_store(
         if label_path is None:
             raise InputError(f"{data_path}: a .npy file of clips needs label_path, the pickle of its names and labels")
         if split is not None:
-            raise InputError(f"{data_path}: split {split!r} is for pickles; a .npy file is one part of one split")
+            raise InputError(f"{data_path}: split {split!r} is for other files; a .npy file is one part of one split")
         return DenseStore(data_path, label_path, mmap=mmap)
+    if suffix == ".npz":
+        return NpzStore(data_path, split, mmap=mmap)
     if suffix in (".pkl", ".pickle"):
         return PysklStore(data_path, split)
-    raise InputError(f"{data_path}: clips are read from .npy (MS-G3D) or .pkl (pyskl), not from {suffix or 'a folder'}")
+    if Path(data_path).is_dir():
+        return UclaStore(data_path, split)
+    raise InputError(
+        f"{data_path}: clips are read from .npy (MS-G3D), .npz (CTR-GCN), .pkl (pyskl) and a folder of JSON files "
+        f"(NW-UCLA), and this is none"
+    )

@@ -20,6 +20,7 @@ from feeders.crop import CropResize
 from feeders.pad import Bodies, LoopPad
 from feeders.prenormalize import PreNormalize2D, PreNormalize3D
 from feeders.space import Center, RandomRotation, RandomRotation2D, RandomScale, Scale
+from feeders.ucla import MinMax, RandomView, SampleFrames
 from feeders.uniform import UniformSample
 
 
@@ -78,6 +79,7 @@ TRANSFORMS: dict[str, type[Any]] = {
     "center": Center,
     "crop_resize": CropResize,
     "loop_pad": LoopPad,
+    "min_max": MinMax,
     "pre_normalize_2d": PreNormalize2D,
     "pre_normalize_3d": PreNormalize3D,
     "random_choose": RandomChoose,
@@ -86,6 +88,8 @@ TRANSFORMS: dict[str, type[Any]] = {
     "random_rotation_2d": RandomRotation2D,
     "random_scale": RandomScale,
     "random_shift": RandomShift,
+    "random_view": RandomView,
+    "sample_frames": SampleFrames,
     "scale": Scale,
     "uniform_sample": UniformSample,
 }

@@ -13,6 +13,7 @@ from errors import InputError
         ("ntu60", 60, "drink water", "walking apart from each other"),
         ("ntu120", 120, "drink water", "finger-guessing game (playing rock-paper-scissors)"),
         ("kinetics", 400, "abseiling", "zumba"),
+        ("nw-ucla", 10, "pick up with one hand", "carry"),
         ("utd-mhad", 27, "swipe left", "squat"),
     ],
 )

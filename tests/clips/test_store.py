@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from clips.dense import DenseStore
+from clips.read.npz import NpzStore
 from clips.read.pyskl import PysklStore
+from clips.read.ucla import UclaStore
 from clips.store import open_store
 from errors import InputError
 
@@ -44,9 +46,20 @@ def test_what_a_path_lacks_or_does_not_take(dense: tuple[Path, Path], tmp_path: 
     data, labels = dense
     with pytest.raises(InputError, match="needs label_path"):
         open_store(data)
-    with pytest.raises(InputError, match="split 'xsub' is for pickles"):
+    with pytest.raises(InputError, match="split 'xsub' is for other files"):
         open_store(data, labels, split="xsub")
-    with pytest.raises(InputError, match=r"not from \.npz"):
-        open_store(tmp_path / "NTU60_CS.npz")
-    with pytest.raises(InputError, match="not from a folder"):
+    with pytest.raises(InputError, match=r"NTU60_CS\.npz: no such file"):
+        open_store(tmp_path / "NTU60_CS.npz", split="train")
+    with pytest.raises(InputError, match="there is no recording of NW-UCLA"):
         open_store(tmp_path)
+    with pytest.raises(InputError, match=r"clips\.csv: clips are read from \.npy \(MS-G3D\), .*, and this is none"):
+        open_store(tmp_path / "clips.csv")
+
+
+def test_npz_is_ctrgcns_and_a_folder_nw_uclas(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_test=np.zeros((1, 2, 150), np.float32), y_test=np.eye(3)[:1])
+    assert isinstance(open_store(tmp_path / "a.npz", split="test"), NpzStore)
+    folder = Path(__file__).parents[1] / "golden" / "ucla_raw"
+    store = open_store(folder)
+    assert isinstance(store, UclaStore)
+    assert store.source == str(folder)

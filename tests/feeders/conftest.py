@@ -54,7 +54,8 @@ class Fixture:
 
     def __init__(self, stem: str) -> None:
         rows = json.loads((GOLDEN / f"{stem}.json").read_text(encoding="utf-8"))["cases"]
-        self.seeds = {row["case"]: row.get("seed") for row in rows}
+        self.rows = {row["case"]: row for row in rows}
+        self.seeds = {case: row.get("seed") for case, row in self.rows.items()}
         with np.load(GOLDEN / f"{stem}.npz") as arrays:
             self.arrays = dict(arrays)
 

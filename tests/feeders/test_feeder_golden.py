@@ -6,6 +6,7 @@ MS-G3D's ``downsample``, ``mean_subtractor`` and ``openpose_match`` are in no fe
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,15 +96,23 @@ def test_published_top_k(agcn: Any) -> None:
 
 
 @pytest.mark.parametrize("case", CTRGCN)
-def test_ctrgcn_draws_give_its_items(case: str, ctrgcn: Any, ctrgcn_draws: Any, write_pyskl: Write) -> None:
+def test_ctrgcn_draws_give_its_items(case: str, ctrgcn: Any, ctrgcn_draws: Any, tmp_path: Path) -> None:
     part, stream, window, shares, rotated = CTRGCN[case]
-    rows = ctrgcn["feeder_ntu_data/in/x_train"]  # (N, T, 150), a frame being (M, V, C)
-    clips = list(rows.reshape(len(rows), -1, 2, 25, 3).transpose(0, 4, 1, 3, 2))
+    rows, labels = ctrgcn["feeder_ntu_data/in/x_train"], np.eye(60)[ctrgcn["feeder_ntu_data/in/labels"]]
+    np.savez(tmp_path / "NTU60_CS.npz", x_train=rows, y_train=labels, x_test=rows[::-1], y_test=labels[::-1])
     transforms: list[Any] = [{"crop_resize": {"window": window, "p_interval": shares}}]
     transforms += [{"random_rotation": {"theta": 0.3}}] if rotated else []
-    files = write_pyskl(clips if part == "train" else clips[::-1])
-    feeder = Feeder(**files, stream=stream, transforms=[*transforms, "stream"])
+    feeder = Feeder(tmp_path / "NTU60_CS.npz", split=part, stream=stream, transforms=[*transforms, "stream"])
+    assert feeder.label == ctrgcn[f"{case}/out/label"].tolist()
+    assert feeder.sample_name == ctrgcn.rows[case]["sample_name"] == [f"{part}_{index}" for index in range(4)]
     want = ctrgcn[f"{case}/out/y"]
     made = np.stack(replay(feeder, ctrgcn_draws(ctrgcn.seeds[case])))
     assert made.dtype == want.dtype
-    np.testing.assert_allclose(made, want, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(made, want, rtol=0, atol=1e-6)
+
+
+def test_no_case_of_ctrgcn_is_left_out(ctrgcn: Any) -> None:
+    elsewhere = ("valid_crop_resize_", "random_rot_")  # test_crop and test_space go through all of them
+    here = {case for case in ctrgcn.rows if not case.startswith(elsewhere)}
+    assert here == {*CTRGCN, "feeder_ntu_data"}
+    assert [sum(case.startswith(start) for case in ctrgcn.rows) for start in elsewhere] == [25, 4]

@@ -15,6 +15,7 @@ from feeders.pad import Bodies, LoopPad
 from feeders.prenormalize import PreNormalize2D, PreNormalize3D
 from feeders.space import Center, RandomRotation, RandomRotation2D, RandomScale, Scale
 from feeders.transforms import TRANSFORMS, DeriveStream, Normalize, build_transforms
+from feeders.ucla import MinMax, RandomView, SampleFrames
 from feeders.uniform import UniformSample
 
 PAIRS = ((0, 0), (1, 0), (2, 1), (3, 2))
@@ -39,6 +40,10 @@ EVERY = {
     "pre_normalize_3d": PreNormalize3D((0, 1), (2, 3)),
     "random_rotation_2d": RandomRotation2D(),
     "random_scale": RandomScale(),
+    "random_view": RandomView(),
+    "min_max": MinMax(),
+    "sample_frames": SampleFrames(),
+    "sample_frames evenly": SampleFrames(5, random=False),
     "uniform_sample": UniformSample(6, 2),
     "uniform_sample of a seed": UniformSample(6, 2, seed=255, starts="spread", wrap="clip"),
     "normalize": Normalize(np.full((3, 1, 4, 1), 0.5, np.float32), np.full((3, 1, 4, 1), 2, np.float32)),
@@ -83,7 +88,7 @@ def test_all_chance_is_in_the_draw(name: str, clip: np.ndarray) -> None:
     "name",
     [
         *("auto_pad at random", "crop_resize", "random_choose", "random_move", "random_rotation", "random_shift"),
-        *("random_rotation_2d", "random_scale", "uniform_sample"),
+        *("random_rotation_2d", "random_scale", "uniform_sample", "random_view", "sample_frames"),
     ],
 )
 def test_what_is_random_differs(name: str, clip: np.ndarray) -> None:
