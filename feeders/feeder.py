@@ -51,7 +51,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         """Open the clips and set up the pipeline.
 
         Args:
-            data_path: MS-G3D's ``.npy`` or a pickle in pyskl's layout.
+            data_path: MS-G3D's ``.npy``, a pickle in pyskl's layout, CTR-GCN's ``.npz`` or NW-UCLA's folder.
             label_path: pickle of names and labels, beside a ``.npy``.
             random_choose: a random stretch of ``window_size`` frames.
             random_shift: the occupied frames moved in time.
@@ -64,7 +64,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
                 file as it is.
             layout: skeleton whose bones the streams use (built-in name, YAML file or mapping); left out, the one
                 that the data describes, or the built-in one with this number of joints.
-            split: which split of a pickle.
+            split: which split of a pickle; train or test of an ``.npz``; train or val of NW-UCLA.
             transforms: further steps by name, before those above (``feeders.transforms``).
             repeat: how many times one epoch goes through the set, each time with other draws.
 
@@ -116,10 +116,13 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         shapes = self.store.image_shapes
         if shapes is None:
             return self.pipeline
-        return [
-            transform.of_picture(shapes[recording]) if isinstance(transform, PreNormalize2D) else transform
-            for transform in self.pipeline
-        ]
+        try:
+            return [
+                transform.of_picture(shapes[recording]) if isinstance(transform, PreNormalize2D) else transform
+                for transform in self.pipeline
+            ]
+        except InputError as error:
+            raise InputError(f"{self.store.source}: {self.sample_name[recording]}: {error}") from error
 
     def _stream_to_derive(self, stream: str | None) -> str:
         """What is left to derive: nothing ("joint") when no stream is asked for, or the file holds it already."""

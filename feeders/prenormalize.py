@@ -50,7 +50,7 @@ class PreNormalize3D:
             clip = (clip - clip[:, 0, joint, 0][:, None, None, None]) * present(clip)
         if self.align_spine:
             turn = facing(clip[:, 0, :, 0], self.zaxis, self.xaxis)
-            clip = (turn.astype(clip.dtype) @ clip.reshape(3, -1)).reshape(clip.shape)
+            clip = (turn.astype(clip.dtype) @ clip.reshape(len(clip), -1)).reshape(clip.shape)
         return clip
 
 

@@ -49,7 +49,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class RandomRotation:
-    """One rotation of the whole clip, R = Rz Ry Rx with each angle uniform in ±``theta`` radians (CTR-GCN, pyskl)."""
+    """One rotation of the whole clip, R = Rz Ry Rx with each angle uniform in ±``theta`` radians (CTR-GCN, pyskl).
+
+    For 2-D poses, whose third channel is a score, there is ``RandomRotation2D``.
+    """
 
     theta: float = 0.3
 

@@ -41,7 +41,7 @@ class RandomView:
     def apply(self, clip: Clip, drawn: tuple[int, int, float]) -> Clip:
         about_x, about_y, factor = drawn
         matrix = factor * rotation(np.deg2rad([about_x, about_y, 0])).T
-        seen: Clip = matrix.astype(clip.dtype) @ clip.reshape(3, -1)
+        seen: Clip = matrix.astype(clip.dtype) @ clip.reshape(len(clip), -1)
         return seen.reshape(clip.shape)
 
 

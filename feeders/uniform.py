@@ -41,7 +41,8 @@ class UniformSample:
 
     The defaults are pyskl's UniformSampleDecode. Its UniformSample, also called UniformSampleFrames, has ``wrap: clip``
     and in tests ``starts: spread``. With a ``seed`` (pyskl's tests: 255) every recording of a length gives the same
-    frames, those of the published code; without, they are drawn anew each time.
+    frames, those of the published code; without, they are drawn anew each time. The stream comes before it: motion
+    between sampled frames is another thing.
 
     Attributes:
         clip_len: frames of one clip.

@@ -204,6 +204,12 @@ def test_a_picture_of_the_recording_comes_before_the_setting(write_pyskl: Write)
     np.testing.assert_allclose(own + 1, 2 * (plain + 1), rtol=1e-5)
 
 
+def test_a_picture_without_extent_is_refused(write_pyskl: Write) -> None:
+    feeder = Feeder(**write_pyskl(ragged(channels=2), img_shape=(0, 320)), transforms=["pre_normalize_2d"])
+    with pytest.raises(InputError, match="clip1: img_shape is the picture's height and width"):
+        feeder[1]
+
+
 def test_prompt_bones_of_built_in_skeletons(write_dense: Write) -> None:
     for joints, layout in ((25, None), (25, "nturgb+d"), (20, None)):
         data = dense(joints)
@@ -288,9 +294,27 @@ def test_a_transform_that_does_not_fit_the_clips(transform: Any, want: str, writ
         feeder[0]
 
 
-def test_a_rotation_needs_three_coordinates(write_pyskl: Write) -> None:
-    feeder = Feeder(**write_pyskl(ragged(channels=2)), transforms=["random_rotation"])
-    with pytest.raises(InputError, match=r"RandomRotation does not fit clip0, \(C, T, V, M\) = \(2, 9, 3, 1\)"):
+@pytest.mark.parametrize("name", ["random_rotation", "random_view", "pre_normalize_3d"])
+def test_a_rotation_needs_three_coordinates(name: str, write_pyskl: Write) -> None:
+    arguments = {"pre_normalize_3d": {"xaxis": [0, 2]}}.get(name)
+    feeder = Feeder(**write_pyskl(ragged(channels=2)), transforms=[{name: arguments}])
+    cls = name.title().replace("_", "")
+    with pytest.raises(InputError, match=rf"{cls} does not fit clip0, \(C, T, V, M\) = \(2, 9, 3, 1\)"):
+        feeder[0]
+
+
+@pytest.mark.parametrize(
+    ("transform", "channels", "want"),
+    [
+        ({"random_scale": {"scale": [0.2, 0.2]}}, 3, "RandomScale does not fit clip0, .*: scale has 2 numbers"),
+        ("pre_normalize_2d", 4, "PreNormalize2D does not fit clip0, .*: pixels have two channels, or three with"),
+        ({"stream": {"scores": "mean"}}, 2, "DeriveStream does not fit clip0, .*: scores are the third of three"),
+        ("pre_normalize_3d", 3, "PreNormalize3D does not fit clip0, .*index 8 is out of bounds"),
+    ],
+)
+def test_channels_and_joints_that_do_not_fit(transform: Any, channels: int, want: str, write_pyskl: Write) -> None:
+    feeder = Feeder(**write_pyskl(ragged(channels=channels)), transforms=[transform])
+    with pytest.raises(InputError, match=want):
         feeder[0]
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clips.streams import bone, motion
 from errors import InputError
@@ -66,12 +68,28 @@ def test_every_transform_is_looked_at() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", EVERY)
 def test_the_clip_given_stays_and_so_does_its_type(name: str, dtype: type, clip: np.ndarray) -> None:
-    transform, given = EVERY[name], clip.astype(dtype)
-    given.flags.writeable = False
-    made = transform.apply(given, transform.draw(np.random.default_rng(0), given))
-    assert np.array_equal(given, clip)
+    transform, original = EVERY[name], clip.astype(dtype)
+    original.flags.writeable = False
+    made = transform.apply(original, transform.draw(np.random.default_rng(0), original))
+    assert np.array_equal(original, clip)
     assert made.dtype == dtype
     assert (made.ndim, made.shape[0], made.shape[2:]) == (4, 3, (4, 2))
+
+
+@pytest.mark.parametrize("name", EVERY)
+@given(frames=st.integers(1, 7), bodies=st.integers(1, 5), absent=st.sets(st.integers(0, 4)), seed=st.integers(0, 9))
+@settings(max_examples=15, deadline=None)
+def test_clips_of_every_size_stay_finite_and_absent_bodies_absent(
+    name: str, frames: int, bodies: int, absent: set[int], seed: int
+) -> None:
+    original = np.random.default_rng(seed).normal(size=(3, frames, 4, bodies)).astype(np.float32)
+    original[..., [body for body in absent if body < bodies]] = 0
+    transform = EVERY[name]
+    made = transform.apply(original, transform.draw(np.random.default_rng(seed), original))
+    assert np.isfinite(made).all()
+    assert made.shape[1] > 0
+    if not isinstance(transform, (RandomMove, Normalize)):  # which move what is absent, too, as published
+        assert made.any(axis=(0, 1, 2)).sum() <= original.any(axis=(0, 1, 2)).sum()
 
 
 @pytest.mark.parametrize("name", EVERY)
