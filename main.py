@@ -16,6 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train_or_test(argv: Sequence[str] | None) -> int:
     config, origin = parse(argv)
+    if config.describe:
+        from engine.describe import describe
+
+        print(describe(config))
+        return 0
     from engine.run import run  # only now: it imports torch, which --help and mistyped flags do without
 
     run(config, origin)

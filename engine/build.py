@@ -94,6 +94,9 @@ def check_fit(config: Config, feeder: LabelledClips, part: str) -> None:
     _check_labels(feeder, takes.get("num_class"), source)
     with _refusing(f"{part}_feeder_args: {config.feeder} gives no clip"):
         shape = tuple(feeder[0][0].shape)
+    if len(shape) == 5 and part == "train":
+        raise InputError(f"train_feeder_args: {shape[0]} clips of every recording (num_clips) are for testing only")
+    shape = shape[-4:]
     if len(shape) != 4:
         raise InputError(f"{source}: wanted clips (C, T, V, M), got shape {shape}")
     axes = {"in_channels": ("channels", 0), "num_point": ("joints", 2), "num_person": ("bodies", 3)}
@@ -112,7 +115,8 @@ def check_forward(config: Config, model: nn.Module, feeder: LabelledClips) -> No
         InputError: the network fails, or gives anything but one row of logits that reaches every label.
     """
     with _refusing(f"model_args: {config.model} cannot take a clip of the test part"), torch.inference_mode():
-        logits = model.eval()(torch.as_tensor(feeder[0][0])[None])
+        clip = torch.as_tensor(feeder[0][0])
+        logits = model.eval()((clip[0] if clip.ndim == 5 else clip)[None])
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1:
         got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise InputError(f"model: {config.model} must give logits (N, num_class) for clips (N, C, T, V, M), got {got}")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from errors import InputError, did_you_mean
 
@@ -28,6 +29,7 @@ class Config:
     seed: int = _setting(1, "of the weights, the order of the clips and all augmentation", least=0, most=2**63 - 1)
     stream: str | None = _setting(None, "joint, bone, joint_motion or bone_motion, derived from joint data")
     debug: bool = _setting(False, "only the first 100 clips of each part")
+    describe: bool = _setting(False, "print the network's shapes, size and cost, and stop")
 
     feeder: str = _setting("feeders.feeder.Feeder", "dotted path of the data set class")
     train_feeder_args: dict[str, Any] = _setting({}, "its arguments for training, as key=value or a YAML mapping")
@@ -38,6 +40,7 @@ class Config:
     model_args: dict[str, Any] = _setting({}, "its arguments, as key=value or a YAML mapping")
     weights: str | None = _setting(None, "weights to start from or to test")
     ignore_weights: list[str] = _setting([], "names of weights to leave out when loading (a prefix is enough)")
+    freeze: list[str] = _setting([], "regular expressions: parameters whose names begin so are not trained")
     checkpoint: str | None = _setting(None, "checkpoint to resume from; without --config its own settings are used")
     optimizer_states: str | None = _setting(None, "file of optimizer states to start from")
     start_epoch: int = _setting(0, "epochs already done (0-indexed epoch to go on with)", least=0)
@@ -56,8 +59,18 @@ class Config:
     test_batch_size: int = _setting(256, "clips per forward pass in evaluation", least=1, most=2**31)
     optimizer: str = _setting("SGD", "optimizer", choices=("SGD", "Adam"))
     base_lr: float = _setting(0.01, "learning rate", least=0)
+    scale_lr: bool = _setting(False, "multiply base_lr by batch_size / base_batch_size (the linear rule)")
+    base_batch_size: int | None = _setting(None, "batch size that base_lr is meant for, for --scale-lr", least=1)
+    lr_schedule: str = _setting(
+        "step",
+        "step: a tenth after each of --step; cosine: per iteration, down to --min-lr",
+        choices=("step", "cosine"),
+    )
+    min_lr: float = _setting(0.0, "where the cosine ends", least=0)
+    warm_up_epoch: int = _setting(0, "first epochs, over which the learning rate rises evenly to its value", least=0)
     nesterov: bool = _setting(False, "Nesterov momentum")
     weight_decay: float = _setting(5e-4, "weight decay", least=0)
+    label_smoothing: float = _setting(0.0, "share of the target that is spread over all classes", least=0, most=1)
     step: list[int] = _setting([20, 40, 60], "epochs after which the learning rate is divided by 10")
 
     eval_interval: int = _setting(1, "evaluate after every so many epochs", least=1)
@@ -95,7 +108,8 @@ def make_config(values: Mapping[str, Any], origin: Mapping[str, str]) -> Config:
             raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(map(str, choices))}")
         least, numbers = HELP[key].get("least"), checked[key] if isinstance(checked[key], list) else [checked[key]]
         most = HELP[key].get("most", math.inf)
-        if not all(number is None or number <= most for number in numbers if most != math.inf):
+        numbers = [number for number in numbers if number is not None]
+        if not all(number <= most for number in numbers if most != math.inf):
             raise InputError(f"{where}: {key} is {value!r}, wanted at most {most}")
         if least is not None and not all(number >= least for number in numbers):  # nor is NaN
             raise InputError(f"{where}: {key} is {value!r}, wanted at least {least}")
@@ -107,9 +121,10 @@ def make_config(values: Mapping[str, Any], origin: Mapping[str, str]) -> Config:
 
 def _coerce(value: Any, wanted: Any, where: str) -> Any:
     """``value`` as type ``wanted``: YAML 1.1 reads 1e-3 as a string, and a single item may stand for a list of one."""
+    optional = [part for part in get_args(wanted) if part is not NoneType] if NoneType in get_args(wanted) else []
+    if optional:
+        return None if value is None else _coerce(value, optional[0], where)
     kind = str(wanted).replace("typing.", "")
-    if value is None and "None" in kind:
-        return None
     if kind.startswith("list"):
         item = int if "int" in kind else str
         return [_coerce(element, item, where) for element in (value if isinstance(value, list) else [value])]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from engine.data import Batch
 from engine.precision import Precision
@@ -34,7 +35,10 @@ class Evaluation:
 def evaluate(
     model: nn.Module, batches: Iterable[Batch], names: Sequence[str], *, precision: Precision, device: torch.device
 ) -> Evaluation:
-    """Scores of every clip of ``batches``, in which clip ``i`` is called ``names[i]``.
+    """Scores of every recording of ``batches``, of which number ``i`` is called ``names[i]``.
+
+    Where a recording is given as several clips (N, K, C, T, V, M), its scores are the logarithm of the mean of their
+    probabilities (pyskl: ``average_clips='prob'``), which a softmax turns back into that mean.
 
     Raises:
         InputError: a score that is no number.
@@ -44,7 +48,7 @@ def evaluate(
     loss = 0.0
     for clips, labels, indices in batches:
         with precision.autocast():
-            logits = model(precision.cast(clips.to(device, non_blocking=True))).float().cpu()
+            logits = _logits(model, precision.cast(clips.to(device, non_blocking=True))).float().cpu()
         odd = (~logits.isfinite().all(dim=1)).nonzero()
         if len(odd):
             name = names[int(indices[odd[0, 0]])]
@@ -53,3 +57,14 @@ def evaluate(
         found.append((logits.numpy(), labels.numpy(), indices.numpy()))
     logits_, labels_, indices_ = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Evaluation([names[i] for i in indices_], labels_, logits_, loss / len(labels_))
+
+
+def _logits(model: nn.Module, clips: Tensor) -> Tensor:
+    """Clips (N, C, T, V, M), or several for each of N recordings (N, K, C, T, V, M), -> (N, num_class)."""
+    several = clips.dim() == 6
+    logits: Tensor = model(clips.flatten(0, 1) if several else clips)
+    if not several:
+        return logits
+    log_probabilities = logits.float().log_softmax(dim=1).unflatten(0, clips.shape[:2])
+    averaged: Tensor = log_probabilities.logsumexp(dim=1) - math.log(clips.shape[1])
+    return averaged

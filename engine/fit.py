@@ -55,10 +55,8 @@ def fit(
 def _train(
     parts: Parts, optimizer: torch.optim.Optimizer, model: nn.Module, progress: Progress, journal: Journal
 ) -> tuple[float, float, float]:
-    """One epoch: its mean loss and accuracy, and the learning rate."""
+    """One epoch: its mean loss and accuracy, and its last learning rate."""
     config, epoch = parts.config, progress.epoch
-    rate = learning_rate(config, epoch)
-    set_learning_rate(optimizer, rate)
     batches = training_batches(
         parts.feeders["train"],
         config.batch_size,
@@ -74,13 +72,16 @@ def _train(
         forward_batch_size=config.forward_batch_size,
         precision=parts.precision,
         device=parts.device,
-        after_step=_curves(journal, progress, config.log_interval, rate),
+        label_smoothing=config.label_smoothing,
+        before_step=lambda step: set_learning_rate(optimizer, learning_rate(config, epoch, step, len(batches))),
+        after_step=_curves(journal, progress, config.log_interval, optimizer),
     )
     if not math.isfinite(loss):
         raise InputError(
             f"the loss of epoch {epoch + 1} is {loss}: a lower --base-lr may help; nothing of it was saved"
         )
     progress.epoch += 1
+    rate = optimizer.param_groups[0]["lr"]
     if progress.step % config.log_interval:  # or there is this point already
         journal.train_point(progress.step, loss=loss, accuracy=accuracy, rate=rate, epoch=epoch)
     return loss, accuracy, rate
@@ -130,13 +131,16 @@ def say_accuracy(evaluation: Evaluation, config: Config, journal: Journal) -> No
     journal.say(f"  test: loss {evaluation.loss:.4f}, {accuracies} ({len(evaluation.labels)} clips)")
 
 
-def _curves(journal: Journal, progress: Progress, interval: int, rate: float) -> Callable[[Totals], None]:
+def _curves(
+    journal: Journal, progress: Progress, interval: int, optimizer: torch.optim.Optimizer
+) -> Callable[[Totals], None]:
     """Counts the steps, and draws a point of the training curves (means of the epoch so far) at every interval."""
 
     def after_step(totals: Totals) -> None:
         progress.step += 1
         if progress.step % interval == 0:
             loss, accuracy = totals.means()
+            rate = optimizer.param_groups[0]["lr"]
             journal.train_point(progress.step, loss=loss, accuracy=accuracy, rate=rate, epoch=progress.epoch)
 
     return after_step

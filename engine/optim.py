@@ -1,27 +1,87 @@
-"""Optimizer and learning rate."""
+"""Optimizer, learning rate, and which parameters are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import re
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
 
 from engine.config import Config
+from errors import InputError
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: Config) -> torch.optim.Optimizer:
-    """SGD with momentum 0.9, or Adam, as MS-G3D sets them up."""
+    """SGD with momentum 0.9, or Adam, as MS-G3D sets them up, for the parameters that are not frozen."""
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    rate = peak_rate(config)
     if config.optimizer == "Adam":
-        return torch.optim.Adam(parameters, lr=config.base_lr, weight_decay=config.weight_decay)
-    return torch.optim.SGD(
-        parameters, lr=config.base_lr, momentum=0.9, nesterov=config.nesterov, weight_decay=config.weight_decay
-    )
+        return torch.optim.Adam(trained, lr=rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(trained, lr=rate, momentum=0.9, nesterov=config.nesterov, weight_decay=config.weight_decay)
 
 
-def learning_rate(config: Config, epoch: int) -> float:
-    """The rate of epoch ``epoch`` (from 0): a tenth after each epoch of ``step``."""
-    return config.base_lr * 0.1 ** sum(epoch >= step for step in config.step)
+def freeze(model: nn.Module, patterns: Sequence[str]) -> list[str]:
+    """Take the parameters whose names begin with one of the regular expressions out of training; what to say of it.
+
+    A BatchNorm all of whose parameters are frozen keeps its statistics too (``train_mode``).
+
+    Raises:
+        InputError: a pattern that is none, that no name begins with, or nothing is left to train.
+    """
+    frozen = 0
+    for pattern in patterns:
+        try:
+            found = [p for name, p in model.named_parameters() if re.match(pattern, name)]
+        except re.error as error:
+            raise InputError(f"freeze: {pattern!r} is no regular expression: {error}") from error
+        if not found:
+            raise InputError(f"freeze: no parameter's name begins with {pattern!r}")
+        for parameter in found:
+            frozen += parameter.numel() if parameter.requires_grad else 0
+            parameter.requires_grad_(False)
+    left = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if not left:
+        raise InputError(f"freeze: {' '.join(patterns)} leaves nothing to train")
+    return [f"frozen: {frozen:,} parameters, {left:,} are trained"] if patterns else []
+
+
+def train_mode(model: nn.Module) -> None:
+    """Put ``model`` into training mode, except each BatchNorm that is frozen."""
+    model.train()
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and not any(p.requires_grad for p in own):
+            module.eval()
+
+
+def peak_rate(config: Config) -> float:
+    """``base_lr``, scaled to the batch size where that was asked for (linear rule: Goyal et al., 2017).
+
+    Raises:
+        InputError: the batch size that ``base_lr`` is meant for is not known.
+    """
+    if not config.scale_lr:
+        return config.base_lr
+    if config.base_batch_size is None:
+        raise InputError("scale_lr needs base_batch_size, the batch size that base_lr is meant for")
+    return config.base_lr * config.batch_size / config.base_batch_size
+
+
+def learning_rate(config: Config, epoch: int, step: int = 0, steps: int = 1) -> float:
+    """The rate of iteration ``step`` of the ``steps`` of epoch ``epoch``, all counted from 0.
+
+    ``step`` schedule: a tenth after each epoch of ``config.step``. ``cosine``: half a cosine over all iterations, from
+    the peak to ``min_lr``. During ``warm_up_epoch`` epochs: the peak times (epoch + 1) / ``warm_up_epoch``.
+    """
+    peak = peak_rate(config)
+    if epoch < config.warm_up_epoch:
+        return peak * (epoch + 1) / config.warm_up_epoch
+    if config.lr_schedule == "cosine":
+        done = (epoch * steps + step) / (config.num_epoch * steps)
+        return config.min_lr + (peak - config.min_lr) * (1 + math.cos(math.pi * done)) / 2
+    return peak * 0.1 ** sum(epoch >= after for after in config.step)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

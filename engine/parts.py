@@ -16,6 +16,7 @@ from engine.data import test_batches
 from engine.device import choose_device
 from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
+from engine.optim import freeze, peak_rate
 from engine.precision import Precision, choose_precision
 from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
@@ -59,7 +60,15 @@ def build_parts(config: Config) -> Parts:
     check_forward(config, model, feeders["test"])
     checkpoint = read_checkpoint(config.checkpoint) if config.checkpoint else None
     notes = [note for note in (device_note, precision_note) if note]
+    notes += getattr(model, "notes", [])
     notes += _load_initial(model, config, checkpoint)
+    if config.phase == "train":
+        notes += freeze(model, config.freeze)
+        if config.scale_lr:
+            notes.append(
+                f"scale_lr: learning rate {config.base_lr:g} * {config.batch_size} / {config.base_batch_size} "
+                f"= {peak_rate(config):g}"
+            )
     return Parts(config, device, precision, model.to(device), feeders, work_dir, checkpoint, notes)
 
 
@@ -67,7 +76,8 @@ def evaluate_parts(parts: Parts, model: nn.Module, journal: Journal) -> Evaluati
     """Scores of the test part: in training, in ``--phase test``, always these."""
     config, feeder = parts.config, parts.feeders["test"]
     pin = parts.device.type == "cuda"
-    batches = test_batches(feeder, config.test_batch_size, seed=config.seed, num_worker=config.num_worker, pin=pin)
+    size = max(1, config.test_batch_size // getattr(feeder, "num_clips", 1))
+    batches = test_batches(feeder, size, seed=config.seed, num_worker=config.num_worker, pin=pin)
     return evaluate(
         model, journal.progress(batches, "test"), feeder.sample_name, precision=parts.precision, device=parts.device
     )

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from clips.files import atomic_write
-from clips.read.pickles import read_pickle
+from clips.read.pickles import numpy_scalars, read_pickle
 from errors import InputError
 
 
@@ -30,7 +30,8 @@ def read_tensors(path: str | os.PathLike[str]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch thinks of a strange pickle; if it cannot read it, we say so
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(numpy_scalars()):  # pyskl notes its best accuracy as one
+                return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).partition("\n")[0] if "weights_only" not in str(error) else _named_global(str(error))
         raise InputError(f"{path}: not loaded: {reason}") from error

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.families import translated, unwrapped
 from engine.tensor_files import read_tensors
 from errors import InputError, did_you_mean
 
@@ -17,17 +18,14 @@ SHOWN = 5
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The state dict in a file: MS-G3D's ``.pt`` or ``.pkl``, or one of our checkpoints.
+    """The state dict in a file, under the names of our networks (``families``).
 
-    The prefix ``module.``, which nn.DataParallel leaves, is taken off.
+    MS-G3D's ``.pt`` or ``.pkl``, pyskl's ``.pth``, MST-GCN's and MSA-GCN's ``.pt``, or one of our checkpoints.
 
     Raises:
         InputError: unreadable, or not a mapping of names to tensors.
     """
-    content = read_tensors(path)
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
-    return check_state(content, str(path))
+    return translated(check_state(unwrapped(read_tensors(path)), str(path)))
 
 
 def check_state(content: object, source: str) -> dict[str, Tensor]:
@@ -46,7 +44,7 @@ def check_state(content: object, source: str) -> dict[str, Tensor]:
             tensor = None
         if tensor is None or tensor.layout is not torch.strided or tensor.is_complex():
             raise InputError(f"{source}: wanted weights by name, but {name!r} is {type(value).__name__}")
-        state[str(name).removeprefix("module.")] = tensor
+        state[str(name)] = tensor
     return state
 
 
@@ -56,12 +54,15 @@ def load_weights(
     """Load ``state`` into ``model`` and return what there is to say about it.
 
     Names in ``ignore``, or that begin with one, keep their initial values; with ``new_head`` (training from other
-    weights) so does a last layer for another number of classes. ``source`` is what errors call the file.
+    weights) so does a last layer for another number of classes. Graphs that the network fixed for itself, but the
+    file brings along, are taken from the file, and stay with the weights from then on. ``source`` is what errors call
+    the file.
 
     Raises:
         InputError: names are missing, unexpected, or of another shape; all three are listed.
     """
     own = model.state_dict()
+    graphs = {name: value for name, value in model.named_buffers() if name not in own and name in state}
     known = {*own, *state}
     ignored = {name for name in known if any(name == i or name.startswith(f"{i}.") for i in ignore)}
     unused = [i for i in ignore if not any(name == i or name.startswith(f"{i}.") for name in known)]
@@ -70,6 +71,7 @@ def load_weights(
             f"ignore_weights: neither the network nor {source} has a weight {unused[0]!r}"
             f"{did_you_mean(unused[0], sorted(known))}"
         )
+    own |= graphs
     shapes = {n for n in own.keys() & state.keys() - ignored if own[n].shape != state[n].shape}
     said = [f"{source}: left out {len(ignored)} weights as told"] if ignored else []
     if new_head and shapes and all(name.startswith(HEAD) for name in shapes):
@@ -81,8 +83,20 @@ def load_weights(
     unexpected = sorted(state.keys() - own.keys() - ignored)
     if missing or unexpected or shapes:
         raise InputError(f"{source} does not fit the network: {_explain(missing, unexpected, shapes, own, state)}")
-    model.load_state_dict({n: value for n, value in state.items() if n not in ignored}, strict=not ignored)
+    foreign = {n: state[n] for n in graphs.keys() - ignored if not torch.equal(state[n].to(graphs[n]), graphs[n])}
+    if foreign:
+        said.append(f"{source}: brings {len(foreign)} graphs of its own, used in place of the configured ones")
+        _keep(model, foreign)
+    model.load_state_dict({n: v for n, v in state.items() if n not in ignored and n not in graphs}, strict=False)
     return said
+
+
+def _keep(model: nn.Module, graphs: Mapping[str, Tensor]) -> None:
+    """Put ``graphs`` in the place of buffers that are no weights, and make weights of them: they go where those go."""
+    for name, value in graphs.items():
+        owner, _, leaf = name.rpartition(".")
+        module = model.get_submodule(owner)
+        module.register_buffer(leaf, value.to(module.get_buffer(leaf)), persistent=True)
 
 
 def _rows(tensor: Tensor) -> int:

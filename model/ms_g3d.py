@@ -45,12 +45,14 @@ class G3D(nn.Module):
         *,
         window: int,
         stride: int,
+        normalization: str = "symmetric",
     ) -> None:
         super().__init__()
         self.window = window
+        linked = window_adjacency(adjacency, window)
         self.gcn3d = nn.Sequential(
             TemporalWindows(window, stride),
-            MultiScaleGraphConv(in_channels, hidden_channels, window_adjacency(adjacency, window), num_scales),
+            MultiScaleGraphConv(in_channels, hidden_channels, linked, num_scales, normalization=normalization),
         )
         self.out_conv = nn.Conv3d(hidden_channels, out_channels, kernel_size=(1, window, 1))
         self.out_bn = nn.BatchNorm2d(out_channels)
@@ -64,7 +66,7 @@ class G3D(nn.Module):
 class MultiWindowG3D(nn.Module):
     """The G3D pathway of a block: one G3D per window size, summed ("MS-G3D").
 
-    ``hidden_channels`` is the width inside a window; it defaults to ``in_channels``.
+    ``hidden_channels`` is the width inside a window; it defaults to ``in_channels``. ``options`` go to every ``G3D``.
 
     Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
     """
@@ -79,11 +81,12 @@ class MultiWindowG3D(nn.Module):
         hidden_channels: int | None = None,
         windows: tuple[int, ...] = (3, 5),
         stride: int = 1,
+        **options: str,
     ) -> None:
         super().__init__()
         hidden = hidden_channels or in_channels
         self.gcn3d = nn.ModuleList(
-            G3D(in_channels, hidden, out_channels, adjacency, num_scales, window=window, stride=stride)
+            G3D(in_channels, hidden, out_channels, adjacency, num_scales, window=window, stride=stride, **options)
             for window in windows
         )
 

@@ -21,9 +21,9 @@ class MultiScaleAggregation(nn.Module):
 
     A: Tensor
 
-    def __init__(self, adjacency: np.ndarray, num_scales: int) -> None:
+    def __init__(self, adjacency: np.ndarray, num_scales: int, normalization: str = "symmetric") -> None:
         super().__init__()
-        scales = torch.from_numpy(disentangled(adjacency, num_scales))
+        scales = torch.from_numpy(disentangled(adjacency, num_scales, normalization))
         self.register_buffer("A", scales, persistent=False)
         self.A_res = nn.Parameter(torch.empty(num_scales * len(adjacency), len(adjacency)).uniform_(-1e-6, 1e-6))
 
@@ -52,8 +52,9 @@ class MultiScaleGraphConv(MultiScaleAggregation):
         num_scales: int,
         *,
         activation: bool = True,
+        normalization: str = "symmetric",
     ) -> None:
-        super().__init__(adjacency, num_scales)
+        super().__init__(adjacency, num_scales, normalization)
         self.mlp = MLP(in_channels * num_scales, out_channels, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class Model(nn.Module):
         in_channels: channels C of a clip (3 in all published weights).
         graph_args: arguments of the graph class.
         widths: channels of the three blocks; the published ones by default.
+        graph_normalization: of the fixed graphs: ``symmetric``, or ``random_walk`` as in pyskl's MS-G3D.
 
     Shapes: (N, C, T, V, M) -> logits (N, num_class). T is free; blocks 2 and 3 halve it.
 
@@ -48,29 +49,31 @@ class Model(nn.Module):
         in_channels: int = 3,
         graph_args: Mapping[str, Any] | None = None,
         widths: tuple[int, int, int] = (96, 192, 384),
+        graph_normalization: str = "symmetric",
     ) -> None:
         super().__init__()
         a = build_graph(graph, graph_args, num_point).binary
         c1, c2, c3 = widths
+        how = graph_normalization
 
         def pathway(width_in: int, width: int, width_out: int, stride: int) -> nn.Sequential:
             return nn.Sequential(
-                MultiScaleGraphConv(width_in, width, a, num_gcn_scales),
+                MultiScaleGraphConv(width_in, width, a, num_gcn_scales, normalization=how),
                 MultiScaleTemporalConv(width, width_out, stride=stride),
                 MultiScaleTemporalConv(width_out, width_out, activation=False),
             )
 
         self.data_bn = nn.BatchNorm1d(num_person * num_point * in_channels)
 
-        self.gcn3d1 = MultiWindowG3D(in_channels, c1, a, num_g3d_scales, hidden_channels=c1)
+        self.gcn3d1 = MultiWindowG3D(in_channels, c1, a, num_g3d_scales, hidden_channels=c1, normalization=how)
         self.sgcn1 = pathway(in_channels, c1, c1, stride=1)
         self.tcn1 = MultiScaleTemporalConv(c1, c1)
 
-        self.gcn3d2 = MultiWindowG3D(c1, c2, a, num_g3d_scales, stride=2)
+        self.gcn3d2 = MultiWindowG3D(c1, c2, a, num_g3d_scales, stride=2, normalization=how)
         self.sgcn2 = pathway(c1, c1, c2, stride=2)
         self.tcn2 = MultiScaleTemporalConv(c2, c2)
 
-        self.gcn3d3 = MultiWindowG3D(c2, c3, a, num_g3d_scales, stride=2)
+        self.gcn3d3 = MultiWindowG3D(c2, c3, a, num_g3d_scales, stride=2, normalization=how)
         self.sgcn3 = pathway(c2, c2, c3, stride=2)
         self.tcn3 = MultiScaleTemporalConv(c3, c3)
 

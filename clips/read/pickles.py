@@ -74,6 +74,12 @@ _ARRAYS = {
 }
 
 
+def numpy_scalars() -> list[Any]:
+    """Pairs of what rebuilds single NumPy numbers and the name that pickles have for it, for torch's reader."""
+    places = [f"{package}.multiarray" for package in ("numpy.core", "numpy._core")]
+    return [(_Dtype, "numpy.dtype"), *((_scalar, f"{place}.scalar") for place in places)]
+
+
 class _DataUnpickler(pickle.Unpickler):
     """Finds nothing but the constructors of plain data, under every module name they have had."""
 
