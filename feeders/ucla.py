@@ -68,23 +68,23 @@ class MinMax:
 
 @dataclass(frozen=True)
 class SampleFrames:
-    """``window`` frames in their order: drawn from a hundred copies of each, or evenly from the first to the last.
+    """``frames`` frames in their order: drawn from a hundred copies of each, or evenly from the first to the last.
 
-    Shapes: (C, T, V, M) -> (C, window, V, M).
+    Shapes: (C, T, V, M) -> (C, frames, V, M).
     """
 
-    window: int = 52
+    frames: int = 52
     random: bool = True
 
     def __post_init__(self) -> None:
-        check_window(self.window)
+        check_window(self.frames, "frames")
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> NDArray[np.intp]:
         total = clip.shape[1]
         if not self.random:
-            return np.linspace(0, total - 1, self.window).astype(np.intp)
-        copies = max(_COPIES, -(-self.window // total))
-        return np.sort(rng.choice(copies * total, self.window, replace=False) % total)
+            return np.linspace(0, total - 1, self.frames).astype(np.intp)
+        copies = max(_COPIES, -(-self.frames // total))
+        return np.sort(rng.choice(copies * total, self.frames, replace=False) % total)
 
     def apply(self, clip: Clip, drawn: NDArray[np.intp]) -> Clip:
         return clip.take(drawn, axis=1)

@@ -141,7 +141,7 @@ def test_a_view_keeps_the_form_of_the_body_but_for_its_size() -> None:
         ({"random_view": {"angle": 0.5}}, "random_view: angle is a number of whole degrees, not 0.5"),
         ({"random_view": {"scale": 1}}, "random_view: scale is two numbers above 0"),
         ({"random_view": {"scale": [2, 1]}}, "random_view: scale is two numbers above 0"),
-        ({"sample_frames": {"window": 0}}, "sample_frames: window is a number of frames, not 0"),
+        ({"sample_frames": {"frames": 0}}, "sample_frames: frames is a number of frames, not 0"),
         ({"min_max": {"to": 1}}, "min_max takes no argument 'to'; it takes none"),
     ],
 )
