@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from command_line import Parser
 from engine import flags, fusion
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +33,39 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
+def rows_from_elsewhere() -> list[tuple[str, str]]:
+    """(there, here) for every row of README's table of other repositories' commands; headings between them left out."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, found, rest = text.partition("| there | here |\n|---|---|\n")
+    assert found
+    rows = [tuple(line.strip("| ").split(" | ")) for line in rest.partition("\n\n")[0].splitlines()]
+    return [(row[0], row[1]) for row in rows if len(row) == 2]
+
+
+def counterparts() -> list[tuple[str, str]]:
+    """Commands of this repository in the right column."""
+    spans = [span for _, here in rows_from_elsewhere() for span in re.findall(r"`([^`]+)`", here)]
+    return [("README.md", span) for span in dict.fromkeys(spans) if COMMAND.match(span)]
+
+
+class StoppedError(Exception):
+    """Raised in place of doing what a command line says."""
+
+
+def parse_only(module: str, words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a preparation read its command line, values included, and stop."""
+    parse_strictly = Parser.parse_strictly
+
+    def stop(parser: Parser, argv: Sequence[str] | None) -> Any:
+        parse_strictly(parser, argv)
+        raise StoppedError
+
+    monkeypatch.setattr(Parser, "parse_strictly", stop)
+    with pytest.raises(StoppedError):
+        importlib.import_module(module).run(words)
+
+
+@cache
 def help_of(module: str) -> str:
     """What ``python3 -m module --help`` prints."""
     done = subprocess.run(
@@ -43,7 +81,14 @@ def test_there_are_commands_to_check() -> None:
     assert sum(command.startswith("python3 main.py") for command in printed) >= 3
 
 
-@pytest.mark.parametrize(("document", "command"), commands())
+def test_every_row_from_elsewhere_has_a_counterpart_or_says_that_it_has_none() -> None:
+    rows = rows_from_elsewhere()
+    assert len(rows) >= 30
+    with_command = {here for _, here in rows if any(COMMAND.match(span) for span in re.findall(r"`([^`]+)`", here))}
+    assert [row for row in rows if row[1] not in with_command and not re.search("not needed|come later", row[1])] == []
+
+
+@pytest.mark.parametrize(("document", "command"), [*commands(), *counterparts()])
 def test_command_is_understood(document: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     program, *words = shlex.split(command, comments=True)
@@ -54,6 +99,8 @@ def test_command_is_understood(document: str, command: str, monkeypatch: pytest.
         flags.parse(words[1:])
     elif words[0] == "ensemble.py":
         fusion.parser().parse_strictly(words[1:])
+    elif words[0] == "-m" and words[1].startswith("data_gen."):
+        parse_only(words[1], words[2:], monkeypatch)
     elif words[0] == "-m" or words[0] == "eval_pretrained.sh":
         module = "engine.eval_pretrained" if words[0] == "eval_pretrained.sh" else words[1]
         offered = help_of(module)
