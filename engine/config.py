@@ -27,7 +27,9 @@ class Config:
     phase: str = _setting("train", "train, or test the given weights", choices=("train", "test"))
     work_dir: str | None = _setting(None, "folder for weights, checkpoints, logs and scores; {stream} is filled in")
     seed: int = _setting(1, "of the weights, the order of the clips and all augmentation", least=0, most=2**63 - 1)
-    stream: str | None = _setting(None, "joint, bone, joint_motion or bone_motion, derived from joint data")
+    stream: str | None = _setting(
+        None, "joint, bone, joint_motion, bone_motion, bone_p2 or bone_p5, made of joint data"
+    )
     debug: bool = _setting(False, "only the first 100 clips of each part")
     describe: bool = _setting(False, "print the network's shapes, size and cost, and stop")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clips.dense import read_labels
 from command_line import Parser
-from engine.scores import Scores, find_scores, fuse, judge, read_labels_beside, read_scores
+from engine.scores import Scores, find_scores, fuse, judge, probabilities, read_labels_beside, read_scores
 from errors import InputError
 
 DATASETS = ("ntu/xsub", "ntu/xview", "ntu120/xsub", "ntu120/xset", "kinetics")
@@ -38,6 +38,8 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"the weights of the streams must be finite numbers, got {' '.join(map(str, weights))}")
     paths = [find_scores(source) for source in sources]
     streams = [(str(path), read_scores(path)) for path in paths]
+    if given.softmax:
+        streams = [(name, probabilities(scores)) for name, scores in streams]
     fused = fuse(streams, weights)
     labels, source = find_labels(paths, given.labels, given.dataset)
     if len(streams) > 1:
@@ -55,6 +57,9 @@ def parser() -> Parser:
     )
     parser.add_argument("--scores", nargs="+", metavar="PATH", help="score files, or work dirs that hold one")
     parser.add_argument("--weights", nargs="+", type=float, metavar="W", help="a weight for each of them (default: 1)")
+    parser.add_argument(
+        "--softmax", action="store_true", help="fuse probabilities, as pyskl does, in place of the scores themselves"
+    )
     parser.add_argument("--joint-dir", metavar="DIR", help="work dir of the tested joint model")
     parser.add_argument("--bone-dir", metavar="DIR", help="work dir of the tested bone model")
     parser.add_argument("--alpha", type=float, default=1.0, metavar="A", help="weight of the bone scores (default: 1)")

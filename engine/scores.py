@@ -116,6 +116,15 @@ def fuse(streams: Sequence[tuple[str, Scores]], weights: Sequence[float]) -> Sco
     return {name: np.sum([w * s[name] for (_, s), w in zip(streams, weights, strict=True)], axis=0) for name in first}
 
 
+def probabilities(scores: Scores) -> Scores:
+    """The softmax of every row of scores."""
+    found = {}
+    for name, row in scores.items():
+        raised = np.exp(row.astype(np.float64) - row.max())
+        found[name] = raised / raised.sum()
+    return found
+
+
 def judge(scores: Scores, labels: Mapping[str, int], source: str, ks: Sequence[int] = (1, 5)) -> dict[int, float]:
     """Top-k accuracies of ``scores`` against ``labels`` from ``source``.
 

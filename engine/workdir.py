@@ -21,7 +21,7 @@ from clips.files import write_text
 from engine.config import Config
 from errors import InputError
 
-_STREAM = re.compile(r"(?:^|_)(joint_motion|bone_motion|joint|bone)$")
+_STREAM = re.compile(r"(?:^|_)(joint_motion|bone_motion|bone_p2|bone_p5|joint|bone)$")
 
 
 class WorkDir:

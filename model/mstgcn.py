@@ -159,9 +159,7 @@ def _rows(block_args: Sequence[Sequence[Any]]) -> list[BlockRow]:
     rows: list[BlockRow] = []
     for row in block_args:
         if len(row) != 4:
-            raise InputError(
-                f"model_args: block_args wants rows [in_channels, out_channels, residual, stride], got {row}"
-            )
+            raise InputError(f"model_args: block_args holds {row}, wanted [in, out, residual, stride]")
         if rows and rows[-1][1] != row[0]:
             raise InputError(f"model_args: block_args: {list(row)} does not take the {rows[-1][1]} channels before it")
         rows.append((int(row[0]), int(row[1]), bool(row[2]), int(row[3])))

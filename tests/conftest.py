@@ -117,3 +117,12 @@ def tree() -> Callable[[Path], dict[str, bytes | None]]:
         return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
     return look
+
+
+@pytest.fixture(scope="session")
+def never_used() -> dict[str, str]:
+    """By network, a regular expression: names of weights that the published one has and never uses."""
+    return {
+        "mstgcn": r"layers\.\d+\.mstcn\.bn_in\.",
+        "msagcn": r"l\d+\.(mscam\.(alpha$|Att\.bn|Channelcorrelation\.conv4)|tmst\.branches\.4\.0\.bn)",
+    }

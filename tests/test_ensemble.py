@@ -79,3 +79,22 @@ def test_help_is_quick_and_needs_no_torch() -> None:
     assert "--joint-dir" in done.stdout
     assert " torch" not in done.stderr
     assert "numpy" in done.stderr
+
+
+def test_probabilities_are_fused_when_asked_for(
+    published: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One stream is sure of itself by its sheer size: it decides a sum of scores, not a sum of probabilities."""
+    rows = {"a": ([8.0, 0.0, 0.0], [0.0, 0.0, 9.0]), "b": ([0.0, 50.0, 0.0], [0.0, 40.0, 39.0])}
+    paths = []
+    for name, (first, second) in rows.items():
+        paths.append(tmp_path / f"{name}_epoch1_test_score.pkl")
+        paths[-1].write_bytes(pickle.dumps({"x": np.array(first), "y": np.array(second)}))
+    labels = tmp_path / "labels.pkl"
+    labels.write_bytes(pickle.dumps((["x", "y"], [1, 2])))
+    flags = ["--scores", *map(str, paths), "--weights", "1.01", "1", "--labels", str(labels)]
+    accuracies = []
+    for more in ([], ["--softmax"]):
+        assert ensemble.main([*flags, *more]) == 0
+        accuracies.append(capsys.readouterr().out.splitlines()[-2])
+    assert accuracies == ["Top1 Acc: 100.0000%", "Top1 Acc: 50.0000%"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from engine.flags import parse
 from graph.layouts import find_layout
 from importing import bind_arguments, import_class
 
+NARROW = {
+    "model.msg3d.Model": ["widths=[6,12,12]"],
+    "model.mstgcn.Model": ["widths=[8,8,16]"],
+    "model.dgstgcn.Model": ["widths=[12,12,24]"],
+    "model.msagcn.Model": ["widths=[40,40,40]", "window_size=8"],
+}
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 RUNS = sorted(path for path in CONFIG.glob("*/*.yaml") if path.parent.name not in ("_base", "skeletons"))
 
@@ -133,16 +140,20 @@ def test_there_are_twenty_of_two_lines_each() -> None:
 
 
 @pytest.mark.parametrize("path", RUNS, ids=name)
-def test_every_network_learns_from_a_clip(path: Path) -> None:
-    """As the file has it, but narrow, on a clip of eight frames."""
-    config = parse(["--config", str(path), "--model-args", "widths=[6,12,12]"])[0]
+def test_every_network_learns_from_a_clip(path: Path, never_used: dict[str, str]) -> None:
+    """As the file has it, but narrow, on clips of eight frames."""
+    network = read(path).model
+    config = parse(["--config", str(path), "--model-args", *NARROW[str(network)]])[0]
     arguments = config.model_args
     model = build_model(config)
     shape = (2, arguments.get("in_channels", 3), 8, arguments["num_point"], arguments["num_person"])
     logits = model(torch.randn(shape, generator=torch.Generator().manual_seed(1)))
     assert logits.shape == (2, arguments["num_class"])
     F.cross_entropy(logits, torch.tensor([0, arguments["num_class"] - 1])).backward()
-    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    unused = never_used.get(str(network).split(".")[1], "$")
+    lost = [n for n, p in model.named_parameters() if p.grad is None and not re.match(unused, n)]
+    assert lost == []
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("path", RUNS, ids=name)
@@ -172,8 +183,9 @@ def test_every_skeleton_is_one(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in RUNS if read(path).phase == "train"], ids=name)
 def test_every_recipe_makes_sense(path: Path) -> None:
     config = read(path)
-    assert config.step == sorted(set(config.step))
-    assert config.step[-1] < config.num_epoch
+    if config.lr_schedule == "step":
+        assert config.step == sorted(set(config.step))
+        assert config.step[-1] < config.num_epoch
     assert config.batch_size % config.forward_batch_size == 0
     assert config.stream is None or str(config.work_dir).endswith("_{stream}")
 

@@ -80,3 +80,31 @@ def test_names_follow_the_index_that_comes_with_a_clip() -> None:
     assert found.names == ["c", "a", "b"]
     np.testing.assert_array_equal(found.logits, rows[[2, 0, 1]])
     assert found.accuracy() == pytest.approx(2 / 3)
+
+
+class Means(nn.Module):
+    """Logits from a clip's means: linear, so that averaging probabilities is not averaging logits."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 3 * x.mean(dim=(2, 3, 4))
+
+
+def test_several_clips_of_a_recording_are_averaged_over_probabilities() -> None:
+    clips = torch.randn(2, 5, 3, 4, 6, 1, generator=torch.Generator().manual_seed(0)) * 9  # (N, K, C, T, V, M)
+    batches = [(clips, torch.tensor([0, 2]), torch.tensor([0, 1]))]
+    found = evaluate(Means(), batches, ["a", "b"], precision=Precision(), device=CPU)
+    each = torch.stack([Means()(clips[:, k]).softmax(dim=1) for k in range(5)])
+    mean = each.mean(dim=0)
+    np.testing.assert_allclose(torch.from_numpy(found.logits).softmax(dim=1), mean, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(found.logits), mean, rtol=1e-5)
+    assert found.loss == pytest.approx(-(mean[0, 0].log() + mean[1, 2].log()).item() / 2, rel=1e-5)
+
+
+def test_ten_equal_clips_are_one(parts: Any) -> None:
+    model, feeder = parts
+    one = scores(parts, 4)
+    clips = torch.stack([torch.from_numpy(feeder[i][0]) for i in range(len(feeder))])
+    batches = [(clips[:, None].repeat(1, 10, 1, 1, 1, 1), torch.tensor(feeder.label), torch.arange(len(feeder)))]
+    ten = evaluate(model, batches, feeder.sample_name, precision=Precision(), device=CPU)
+    want = torch.from_numpy(one.logits).log_softmax(dim=1)
+    np.testing.assert_allclose(ten.logits, want, rtol=1e-4, atol=1e-5)

@@ -149,3 +149,47 @@ def test_a_checkpoint_of_another_stream_is_refused(train: Any, run_main: Any) ->
     done = run_main("--checkpoint", last, "--stream", "bone_motion", "--num-epoch", 2)
     assert (done.code, len(done.err)) == (2, 1)
     assert "was saved by a run of stream None, this one is of bone_motion" in done.err[0] or "skeleton" in done.err[0]
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "cosine": {"lr_schedule": "cosine", "warm_up_epoch": 1, "label_smoothing": 0.1, "min_lr": 1e-3},
+    "frozen": {"freeze": ["data_bn", "sgcn1"], "scale_lr": True, "base_batch_size": 32},
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_that_breaks_off_goes_on(
+    recipe: str, tiny: Any, train: Any, run_main: Any, same: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = RECIPES[recipe]
+    straight = train("straight", "--num-epoch", 3, **settings)
+    config, work_dir = tiny.write(tmp_path / "a.yaml", **settings), tmp_path / "w"
+    original = fit.train_one_epoch
+    monkeypatch.setattr(fit, "train_one_epoch", _interrupted_at(2, original))
+    assert run_main("--config", config, "--work-dir", work_dir, "--num-epoch", 3).code == 130
+    monkeypatch.setattr(fit, "train_one_epoch", original)
+    done = run_main("--checkpoint", work_dir / "checkpoints" / "last.pt")
+    assert (done.code, done.err) == (0, [])
+    assert same(straight, work_dir) == []
+
+
+def _interrupted_at(call: int, function: Any) -> Any:
+    calls: list[int] = []
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return function(*args, **kwargs)
+
+    return interrupted
+
+
+def test_frozen_weights_are_those_it_started_with(train: Any, load: Any) -> None:
+    first = train("first", "--num-epoch", 1)
+    weights = next((first / "weights").iterdir())
+    tuned = train("tuned", "--num-epoch", 2, weights=str(weights), freeze=["data_bn", "sgcn", "gcn3d", "tcn"])
+    before, after = load(weights), load(tuned / "weights" / "weights-2-6.pt")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"fc.weight", "fc.bias"}
+    assert "frozen: " in (tuned / "log.txt").read_text(encoding="utf-8")

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from engine.scores import find_scores, fuse, judge, read_labels_beside, read_scores, save_scores, top_k_accuracy
+from engine.scores import (
+    find_scores,
+    fuse,
+    judge,
+    probabilities,
+    read_labels_beside,
+    read_scores,
+    save_scores,
+    top_k_accuracy,
+)
 from errors import InputError
 
 NAMES = ["S001A003", "häuschen, klein", 'a "quoted" name']
@@ -197,3 +206,13 @@ def test_labels_of_further_samples_do_no_harm() -> None:
     scores = named(LOGITS)
     labels = {**dict(zip(scores, LABELS.tolist(), strict=True)), "another": 0}
     assert judge(scores, labels, "mine", ks=(1, 2)) == {1: pytest.approx(2 / 3), 2: 1.0}
+
+
+def test_probabilities_are_a_softmax_however_large_the_scores() -> None:
+    rows = np.array([[1.0, 2.0, 4.0], [-1000.0, 0.0, 1000.0], [5.0, 5.0, 5.0]], dtype=np.float32)
+    found = probabilities({str(i): row for i, row in enumerate(rows)})
+    np.testing.assert_allclose(np.stack(list(found.values())).sum(axis=1), 1)
+    np.testing.assert_allclose(found["0"], np.exp(rows[0]) / np.exp(rows[0]).sum(), rtol=1e-6)
+    np.testing.assert_array_equal(found["1"], [0, 0, 1])
+    logged = {name: np.log(row) for name, row in found.items() if name != "1"}
+    np.testing.assert_allclose(probabilities(logged)["0"], found["0"])  # what a test over several clips saves
