@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from clips.compact import ABOUT, CompactStore
 from clips.dense import DenseStore
 from clips.read.npz import NpzStore
 from clips.read.pyskl import PysklStore
 from clips.read.ucla import UclaStore
-from clips.streams import Clip
+from clips.streams import Clip, stream_of_file
 from errors import InputError
 from graph.layout import SkeletonLayout
 
@@ -41,8 +42,8 @@ def open_store(
 ) -> Store:
     """The clips at ``data_path``.
 
-    It is MS-G3D's ``.npy`` with its label pickle, a ``.pkl`` in pyskl's layout, CTR-GCN's ``.npz``, or the folder of
-    NW-UCLA's JSON files.
+    It is the folder of a compact store, MS-G3D's ``.npy`` with its label pickle, a ``.pkl`` in pyskl's layout,
+    CTR-GCN's ``.npz``, or the folder of NW-UCLA's JSON files.
 
     Raises:
         InputError: no such file, an unknown kind, or one that does not hold what its kind promises.
@@ -58,9 +59,26 @@ def open_store(
         return NpzStore(data_path, split, mmap=mmap)
     if suffix in (".pkl", ".pickle"):
         return PysklStore(data_path, split)
+    if (Path(data_path) / ABOUT).is_file():
+        return CompactStore(data_path, split, mmap=mmap)
     if Path(data_path).is_dir():
         return UclaStore(data_path, split)
     raise InputError(
-        f"{data_path}: clips are read from .npy (MS-G3D), .npz (CTR-GCN), .pkl (pyskl) and a folder of JSON files "
-        f"(NW-UCLA), and this is none"
+        f"{data_path}: clips are read from the folder of a compact store, .npy (MS-G3D), .npz (CTR-GCN), .pkl (pyskl) "
+        f"and a folder of JSON files (NW-UCLA), and this is none"
     )
+
+
+def compact_behind(data_path: str | os.PathLike[str]) -> tuple[Path, str, str] | None:
+    """Folder, split and stream of the compact store that stands for a dense file which is not there, if one does.
+
+    ``data/ntu/xsub/train_data_bone.npy`` is split ``xsub_train`` of the store in ``data/ntu``, stream ``bone``.
+    """
+    path = Path(data_path)
+    part, stream = path.stem.partition("_data_")[0], stream_of_file(path)
+    if path.suffix != ".npy" or stream is None or path.exists():
+        return None
+    for folder in (path.parent, path.parent.parent):
+        if (folder / ABOUT).is_file():
+            return folder, "_".join([*path.parent.relative_to(folder).parts, part]), stream
+    return None

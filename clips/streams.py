@@ -12,8 +12,15 @@ from errors import InputError, did_you_mean
 
 Clip = NDArray[np.float32]
 
-# The last two are bones between other joints (clips.prompt_bones).
+# bone_p2 and bone_p5 are bones between other joints (clips.prompt_bones).
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion", "bone_p2", "bone_p5")
+
+# Two streams in one, side by side along the channels, as MST-GCN's files have them.
+MERGED = {
+    "joint_bone": ("joint", "bone"),
+    "joint_jm": ("joint", "joint_motion"),
+    "bone_jm": ("bone", "bone_motion"),
+}
 
 # What becomes of the scores of 2-D poses: their difference, as of coordinates (MS-G3D), or their mean (pyskl: OpenPose
 # and COCO), that in bones alone (pyskl: hands).
@@ -52,7 +59,7 @@ def motion(clip: Clip) -> Clip:
 
 
 def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...], scores: str = "difference") -> Clip:
-    """The ``stream`` (one of ``STREAMS``) of a joint clip (..., C, T, V, M).
+    """The ``stream`` (one of ``STREAMS`` or ``MERGED``, then of 2C channels) of a joint clip (..., C, T, V, M).
 
     ``scores`` is one of ``SCORES``; other than ``difference`` it needs C = 3, the third channel being the score.
 
@@ -61,6 +68,8 @@ def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...], sco
     """
     if scores != "difference" and clip.shape[-4] != _SCORE + 1:
         raise ValueError("scores are the third of three channels")
+    if stream in MERGED:
+        return np.concatenate([derive(clip, part, bone_pairs, scores) for part in MERGED[stream]], axis=-4)
     if stream.startswith("bone"):
         joints, clip = clip, bone(clip, bone_pairs)
         if scores != "difference":
@@ -87,12 +96,13 @@ def check_stream(stream: str, key: str) -> str:
     Raises:
         InputError: it is none; the nearest is named.
     """
-    if stream not in STREAMS:
-        raise InputError(f"{key}: {stream!r} is not one of {', '.join(STREAMS)}{did_you_mean(stream, STREAMS)}")
+    known = (*STREAMS, *MERGED)
+    if stream not in known:
+        raise InputError(f"{key}: {stream!r} is not one of {', '.join(known)}{did_you_mean(stream, known)}")
     return stream
 
 
 def stream_of_file(path: str | os.PathLike[str]) -> str | None:
     """The stream that a dense file's name announces (``train_data_bone.npy`` -> ``bone``), None if it says nothing."""
     _, _, tail = Path(path).stem.rpartition("_data_")
-    return tail if tail in STREAMS else None
+    return tail if tail in STREAMS or tail in MERGED else None

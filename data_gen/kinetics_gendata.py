@@ -16,6 +16,7 @@ from errors import InputError
 
 _RAW = "data/kinetics_raw"
 _PARTS = ("val", "train")
+ABOUT = {"lineage": "st-gcn", "layout": "openpose"}
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -27,14 +28,14 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser = Parser("kinetics_gendata.py", description="Prepare the clips of Kinetics-Skeleton.", allow_abbrev=False)
     about = f"folder of kinetics_train/, kinetics_val/ and their label files (default: {_RAW} in the repository)"
     parser.add_flag("--data-path", default=str(ROOT / _RAW), metavar="DIR", help=about)
-    add_preparation_flags(parser, "data/kinetics")
+    add_preparation_flags(parser, "data/kinetics", "dense")
     given = parser.parse_strictly(argv)
     folder = Path(given.data_path)
     parts = tuple(part for part in _PARTS if not given.allow_missing or (folder / f"kinetics_{part}").is_dir())
     if not parts:
         raise InputError(f"{folder}: neither kinetics_train/ nor kinetics_val/ is there")
     samples = [sample for part in parts for sample in list_clips(folder, part)]
-    return prepare(samples, parts, kinetics_clip, (3, NUM_FRAMES, NUM_JOINTS, 2), given)
+    return prepare(samples, parts, kinetics_clip, (3, NUM_FRAMES, NUM_JOINTS, 2), given, ABOUT)
 
 
 def list_clips(folder: Path, part: str) -> list[Sample]:

@@ -22,6 +22,7 @@ from errors import InputError
 MISSING_LIST = Path(__file__).parent / "lists" / "ntu_missing_skeletons.txt"
 CLIP_SHAPE = (3, 300, NUM_JOINTS, 2)
 NUM_CLASSES_60 = 60
+ABOUT = {"lineage": "agcn", "layout": "ntu-rgb+d"}
 
 _ID = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R\d{3}A(?P<action>\d{3})")
 
@@ -54,7 +55,7 @@ def add_ntu_flags(parser: Parser, out: str) -> None:
         metavar="FILE",
         help="list of recordings to leave out (default: the data set's own, which comes with the code)",
     )
-    add_preparation_flags(parser, out)
+    add_preparation_flags(parser, out, "dense")
 
 
 def prepare_ntu(samples: Sequence[Sample], protocols: Mapping[str, Protocol], given: argparse.Namespace) -> int:
@@ -67,7 +68,7 @@ def prepare_ntu(samples: Sequence[Sample], protocols: Mapping[str, Protocol], gi
     kept = [sample for sample in samples if Path(sample.source).stem not in left_out]
     print(f"{len(samples)} recordings, {len(samples) - len(kept)} of them on the list of those to leave out")
     parts = tuple(f"{name}/{part}" for name in protocols for part in ("train", "val"))
-    return prepare(kept, parts, ntu_clip, CLIP_SHAPE, given)
+    return prepare(kept, parts, ntu_clip, CLIP_SHAPE, given, ABOUT)
 
 
 def list_recordings(

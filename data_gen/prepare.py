@@ -1,43 +1,43 @@
-"""Recordings to dense clips: in parallel, in bounded memory, and going on where a killed run stopped."""
+"""Recordings to clips: in parallel, in bounded memory, and going on where a killed run stopped."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from clips.dense import row_writer
-from clips.files import sync
+from clips.compact import tracks_of
 from clips.streams import Clip
 from command_line import Parser, whole_number
+from data_gen.compact_workshop import CompactWorkshop
+from data_gen.dense_workshop import DenseWorkshop
 from data_gen.workers import in_order
-from data_gen.workshop import Damage, Sample, Workshop, state_of
+from data_gen.workshop import Chunk, Damage, Sample, Workshop
 from errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent  # of the repository: default paths do not depend on the current folder
 
-_CHUNK = 64  # recordings that are read, written and marked as done together
+_LOOKED_AT = 16  # recordings, to tell how large the compact store would be
+
+LAYOUTS: dict[str, type[Workshop]] = {"dense": DenseWorkshop, "compact": CompactWorkshop}
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    number: int
-    samples: Sequence[Sample]
-    rows: Sequence[tuple[int, ...]]  # of each sample, one for each of its parts
-    arrays: dict[str, Path]  # of the parts
-    convert: Callable[[Sample], Clip]
-
-
-def add_preparation_flags(parser: Parser, out: str) -> None:
+def add_preparation_flags(parser: Parser, out: str, layout: str = "compact") -> None:
     """The flags of every preparation; clips go to ``out``, a path under the repository, unless told otherwise."""
     parser.add_flag("--out-folder", default=str(ROOT / out), metavar="DIR", help=f"default: {out} in the repository")
     parser.add_flag(
         "--n-cores", default=1, type=whole_number(1), metavar="N", help="processes (default: 1); the files are the same"
+    )
+    parser.add_flag(
+        "--layout",
+        default=layout,
+        choices=tuple(LAYOUTS),
+        help=f"files of MS-G3D, or one compact store for all protocols and streams (default: {layout})",
     )
     parser.add_flag(
         "--allow-missing", action="store_true", help="leave damaged recordings out, instead of writing no clips at all"
@@ -50,8 +50,11 @@ def prepare(
     convert: Callable[[Sample], Clip],
     clip_shape: tuple[int, ...],
     given: argparse.Namespace,
+    about: Mapping[str, Any],
 ) -> int:
-    """Write ``{part}_data_joint.npy`` and ``{part}_label.pkl`` for every part; the exit code of the command.
+    """Write the clips of all parts in the layout that the flags name; the exit code of the command.
+
+    ``about`` says of a store what people should know: its ``lineage`` and the ``layout`` of its skeleton.
 
     Files appear under their names only when all of them are whole. Every recording is read once, whatever the number
     of parts that hold it. A damaged one (``convert`` raises ``InputError``) is named at the end: the code is then 1,
@@ -61,10 +64,12 @@ def prepare(
         InputError: the disk does not take the clips.
     """
     out = Path(given.out_folder)
-    workshop = Workshop(out, samples, parts, clip_shape)
+    workshop = LAYOUTS[given.layout](out, samples, parts, clip_shape, about)
     try:
         workshop.open()
         if workshop.settled is None:
+            if isinstance(workshop, DenseWorkshop):
+                _recommend_compact(workshop, convert)
             damage = _fill(workshop, convert, given.n_cores)
             if damage and not given.allow_missing:
                 _report(damage, len(samples))
@@ -74,12 +79,30 @@ def prepare(
                 return 1
             workshop.settle(damage)
         damage = workshop.settled or {}
-        for part, count in workshop.deliver().items():
-            print(f"{out / part}_data_joint.npy: {count} clips")
+        for place, count in workshop.deliver().items():
+            print(f"{place}: {count} clips")
     except OSError as error:
         raise InputError(f"{error.filename or out}: {error.strerror or error}") from error
     _report(damage, len(samples))
     return 0 if given.allow_missing or not damage else 1
+
+
+def _recommend_compact(workshop: DenseWorkshop, convert: Callable[[Sample], Clip]) -> None:
+    """Say what the dense files take, and about what the compact store would, going by the first recordings."""
+    sizes = []
+    for sample in workshop.samples[:_LOOKED_AT]:
+        with suppress(InputError):
+            sizes.append(sum(track.values.nbytes for track in tracks_of(convert(sample))))
+    if sizes:
+        compact = len(workshop.samples) * sum(sizes) / len(sizes)
+        print(
+            f"these files take {_size(workshop.needed_bytes)}, and as much again for every further stream; "
+            f"--layout compact holds all streams in about {_size(compact)}"
+        )
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _fill(workshop: Workshop, convert: Callable[[Sample], Clip], cores: int) -> Damage:
@@ -87,8 +110,8 @@ def _fill(workshop: Workshop, convert: Callable[[Sample], Clip], cores: int) -> 
     damage: Damage = {}
     pending = []
     bar = tqdm(total=len(workshop.samples), unit="clip", disable=None)
-    for chunk in _chunks(workshop, convert):
-        known = workshop.damage_of(chunk.number, _state(chunk))
+    for chunk in workshop.chunks(convert):
+        known = workshop.damage_of(chunk.number, chunk.state())
         if known is None:
             pending.append(chunk)
         else:
@@ -105,42 +128,8 @@ def _fill(workshop: Workshop, convert: Callable[[Sample], Clip], cores: int) -> 
     return damage
 
 
-def _fill_chunk(chunk: _Chunk) -> tuple[str, Damage]:
-    """Write the clips of a chunk to their rows; the state of its files before, and which are damaged."""
-    state = _state(chunk)
-    damage = {}
-    with ExitStack() as stack:
-        write = {part: stack.enter_context(row_writer(path)) for part, path in chunk.arrays.items()}
-        for sample, rows in zip(chunk.samples, chunk.rows, strict=True):
-            try:
-                clip = chunk.convert(sample)
-            except InputError as error:
-                damage[sample.source] = str(error)
-                continue
-            for part, row in zip(sample.parts, rows, strict=True):
-                write[part](row, clip)
-    for path in chunk.arrays.values():
-        sync(path)  # before the chunk is marked as done
-    return state, damage
-
-
-def _chunks(workshop: Workshop, convert: Callable[[Sample], Clip]) -> list[_Chunk]:
-    next_row = dict.fromkeys(workshop.parts, 0)
-    chunks = []
-    for number, start in enumerate(range(0, len(workshop.samples), _CHUNK)):
-        samples = workshop.samples[start : start + _CHUNK]
-        rows = []
-        for sample in samples:
-            rows.append(tuple(next_row[part] for part in sample.parts))
-            for part in sample.parts:
-                next_row[part] += 1
-        held = {part: workshop.array(part) for sample in samples for part in sample.parts}
-        chunks.append(_Chunk(number, samples, rows, held, convert))
-    return chunks
-
-
-def _state(chunk: _Chunk) -> str:
-    return state_of([sample.source for sample in chunk.samples])
+def _fill_chunk(chunk: Chunk) -> tuple[str, Damage]:
+    return chunk.fill()
 
 
 def _report(damage: Damage, of: int) -> None:

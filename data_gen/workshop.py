@@ -1,6 +1,6 @@
 """The state of an unfinished preparation on disk, so that a killed one goes on where it stood.
 
-``<out>/.partial`` holds the arrays that are being filled, one marker for every finished chunk of samples and, once
+``<out>/.partial`` holds the files that are being filled, one marker for every finished chunk of samples and, once
 all chunks are, ``settled``: which samples are left out. From then on only steps remain that may be done twice.
 """
 
@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from clips.dense import new_array, open_array, row_writer
-from clips.files import atomic_write, sync, write_text
+from clips.files import write_text
+from clips.streams import Clip
 from errors import InputError
 
 Damage = dict[str, str]  # source: what is wrong with it
 
-_BLOCK = 64  # clips copied at once
+CHUNK = 64  # recordings
 
 
 @dataclass(frozen=True)
@@ -41,24 +39,52 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Recordings that are read, written and marked as done together."""
+
+    number: int
+    samples: Sequence[Sample]
+    convert: Callable[[Sample], Clip]
+
+    def state(self) -> str:
+        """What changes when one of the recordings does."""
+        return state_of([sample.source for sample in self.samples])
+
+    def fill(self) -> tuple[str, Damage]:
+        """Write the clips; the state of the recordings before, and which are damaged."""
+        state, damage = self.state(), {}
+        with self.writer() as write:
+            for number, sample in enumerate(self.samples):
+                try:
+                    write(number, self.convert(sample))
+                except InputError as error:
+                    damage[sample.source] = str(error)
+        return state, damage
+
+    def writer(self) -> AbstractContextManager[Callable[[int, Clip], None]]:
+        """A function that takes the clip of the ``number``-th sample; all are on the disk when the block ends."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
 class Workshop:
-    """The unfinished arrays of one preparation; every clip has the shape and place that ``samples`` gives it."""
+    """The unfinished clips of one preparation; a subclass for each layout.
+
+    ``clip_shape`` is (C, T, V, M), the same for all clips.
+    """
 
     out: Path
     samples: Sequence[Sample]
     parts: tuple[str, ...]
     clip_shape: tuple[int, ...]
+    about: Mapping[str, Any]
 
     @property
     def folder(self) -> Path:
         return self.out / ".partial"
 
-    def array(self, part: str) -> Path:
-        """The file that holds the clips of ``part`` while they come in."""
-        return self.folder / f"{part}_data_joint.npy"
-
     def members(self, part: str) -> list[Sample]:
-        """The samples of ``part``, in the order of its rows."""
+        """The samples of ``part``, in their order."""
         return [sample for sample in self.samples if part in sample.parts]
 
     def open(self) -> None:
@@ -67,21 +93,15 @@ class Workshop:
         Raises:
             InputError: the disk has not the room.
         """
-        plan = hashlib.sha256(repr((self.samples, self.parts, self.clip_shape)).encode()).hexdigest()
+        facts = (type(self).__name__, self.samples, self.parts, self.clip_shape, sorted(self.about.items()))
+        plan = hashlib.sha256(repr(facts).encode()).hexdigest()
         plan_file = self.folder / "plan"
-        whole = self.settled is not None or all(self.array(part).exists() for part in self.parts)
+        whole = self.settled is not None or self.begun()
         if whole and plan_file.exists() and plan_file.read_text() == plan:
             return
         shutil.rmtree(self.folder, ignore_errors=True)  # unfinished work of another preparation; its sources are whole
-        sizes = {part: len(self.members(part)) for part in self.parts}
-        need = sum(sizes.values()) * int(np.prod(self.clip_shape)) * 4
         self.out.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.out).free
-        if need > free:
-            raise InputError(f"{self.out}: the clips need {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
-        for part, size in sizes.items():
-            self.array(part).parent.mkdir(parents=True, exist_ok=True)
-            new_array(self.array(part), (size, *self.clip_shape))
+        self.begin()
         write_text(plan_file, plan)
 
     def marker(self, number: int) -> Path:
@@ -106,23 +126,33 @@ class Workshop:
         """Leave the damaged samples out."""
         write_text(self.folder / "settled.json", json.dumps(damage))
 
-    def deliver(self) -> dict[str, int]:
-        """Write labels, move everything to its place, take the workshop down; the number of clips of every part."""
-        left_out = self.settled
-        assert left_out is not None
-        counts = {}
-        for part in self.parts:
-            members = self.members(part)
-            kept = [row for row, sample in enumerate(members) if sample.source not in left_out]
-            counts[part] = len(kept)
-            if self.array(part).exists():  # else it was delivered before a kill
-                _keep_rows(self.array(part), kept)
-                with atomic_write(self.out / f"{part}_label.pkl") as file:
-                    pickle.dump(([members[row].name for row in kept], [members[row].label for row in kept]), file)
-                os.replace(self.array(part), self.out / f"{part}_data_joint.npy")
+    def take_down(self) -> None:
+        """Remove what was only ours; the clips have been moved out."""
         (self.folder / "plan").unlink()  # first: without it, what is left of the folder counts for nothing
-        shutil.rmtree(self.folder)  # our own notes; the clips have been moved out
-        return counts
+        shutil.rmtree(self.folder)
+
+    # ---- what a layout says
+
+    def begun(self) -> bool:
+        """Whether everything that ``begin`` makes is there."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Make the files that chunks write into."""
+        raise NotImplementedError
+
+    def chunks(self, convert: Callable[[Sample], Clip]) -> Sequence[Chunk]:
+        """All samples, in chunks."""
+        raise NotImplementedError
+
+    def deliver(self) -> dict[str, int]:
+        """Move everything to its place and take the workshop down; the number of clips by what they were written to."""
+        raise NotImplementedError
+
+
+def split_up(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """In pieces of the size of a chunk."""
+    return [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
 
 
 def state_of(sources: Sequence[str]) -> str:
@@ -135,22 +165,6 @@ def state_of(sources: Sequence[str]) -> str:
         except OSError:
             digest.update(b"missing\n")
     return digest.hexdigest()
-
-
-def _keep_rows(path: Path, kept: Sequence[int]) -> None:
-    """Leave only the rows ``kept`` in the array; doing it twice is doing it once."""
-    rows = open_array(path)
-    if len(rows) == len(kept):
-        return
-    shorter = path.with_name(f"{path.name}.shorter")
-    new_array(shorter, (len(kept), *rows.shape[1:]))
-    with row_writer(shorter) as write:
-        for start in range(0, len(kept), _BLOCK):
-            clips = open_array(path)  # anew: what is mapped counts as memory
-            for target, row in enumerate(kept[start : start + _BLOCK], start):
-                write(target, clips[row])
-    sync(shorter)
-    os.replace(shorter, path)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

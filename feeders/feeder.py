@@ -10,7 +10,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from clips.prompt_bones import PROMPT_STREAMS, prompt_pairs
-from clips.store import Store, open_store
+from clips.store import Store, compact_behind, open_store
 from clips.streams import check_stream, stream_of_file
 from errors import InputError
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
@@ -51,7 +51,8 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         """Open the clips and set up the pipeline.
 
         Args:
-            data_path: MS-G3D's ``.npy``, a pickle in pyskl's layout, CTR-GCN's ``.npz`` or NW-UCLA's folder.
+            data_path: the folder of a compact store, MS-G3D's ``.npy`` (or the compact store that stands for it), a
+                pickle in pyskl's layout, CTR-GCN's ``.npz`` or NW-UCLA's folder.
             label_path: pickle of names and labels, beside a ``.npy``.
             random_choose: a random stretch of ``window_size`` frames.
             random_shift: the occupied frames moved in time.
@@ -64,13 +65,17 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
                 file as it is.
             layout: skeleton whose bones the streams use (built-in name, YAML file or mapping); left out, the one
                 that the data describes, or the built-in one with this number of joints.
-            split: which split of a pickle; train or test of an ``.npz``; train or val of NW-UCLA.
+            split: which split of a store or pickle; train or test of an ``.npz``; train or val of NW-UCLA.
             transforms: further steps by name, before those above (``feeders.transforms``).
             repeat: how many times one epoch goes through the set, each time with other draws.
 
         Raises:
             InputError: whatever is wrong with a file or an argument, in a sentence.
         """
+        behind = compact_behind(data_path)
+        if behind is not None:  # the compact store in place of a file that was never written
+            data_path, split, held = behind
+            label_path, stream = None, self._one_stream(str(data_path), held, stream)
         self.store: Store = open_store(data_path, label_path, split=split, mmap=use_mmap)
         count = min(len(self.store.names), DEBUG_CLIPS) if debug else len(self.store.names)
         if count == 0:
@@ -131,16 +136,23 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         held = stream_of_file(self.store.source)
         if check_stream(stream, "stream") == held:
             return "joint"
+        return self._one_stream(self.store.source, held, stream) or "joint"
+
+    @staticmethod
+    def _one_stream(source: str, held: str | None, stream: str | None) -> str | None:
+        """``stream``, or else the one that ``source`` is named after; they may not be two that are derived."""
+        if stream is None or stream == held:
+            return held
         if held not in (None, "joint"):
             raise InputError(
-                f"{self.store.source} holds the {held} stream, and {stream!r} is derived from joints: "
+                f"{source} holds the {held} stream, and {stream!r} is derived from joints: "
                 "name the joint file, or leave out stream"
             )
         return stream
 
     def _bone_pairs(self, stream: str, layout: Any) -> tuple[tuple[int, int], ...]:
         """The bones that ``stream`` needs; none when it needs none."""
-        if not stream.startswith("bone"):
+        if "bone" not in stream:
             return ()
         joints = self.store.clip(0).shape[2]
         if layout is not None:

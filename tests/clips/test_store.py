@@ -52,7 +52,10 @@ def test_what_a_path_lacks_or_does_not_take(dense: tuple[Path, Path], tmp_path: 
         open_store(tmp_path / "NTU60_CS.npz", split="train")
     with pytest.raises(InputError, match="there is no recording of NW-UCLA"):
         open_store(tmp_path)
-    with pytest.raises(InputError, match=r"clips\.csv: clips are read from \.npy \(MS-G3D\), .*, and this is none"):
+    with pytest.raises(
+        InputError,
+        match=r"clips\.csv: clips are read from the folder of a compact store, \.npy \(MS-G3D\), .*, and this is none",
+    ):
         open_store(tmp_path / "clips.csv")
 
 

@@ -171,7 +171,7 @@ def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
         ("val_data_joint_motion.npy", "joint_motion"),
         ("val_data_bone_motion.npy", "bone_motion"),
         ("train_data.npy", None),
-        ("train_data_joint_bone.npy", None),
+        ("train_data_joint_bone.npy", "joint_bone"),
         ("bone.npy", "bone"),
         ("data_bone/clips.pkl", None),
     ],
