@@ -1,0 +1,22 @@
+"""Clips of CTR-GCN and MSA-GCN, step 3 of 3: ``python3 -m data_gen.seq_transformation --dataset ntu``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from command_line import exit_code
+from data_gen.sgn import prepare_sgn
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says.
+
+    Raises:
+        InputError: it, or a folder it names, is not usable.
+    """
+    return prepare_sgn(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(run))
