@@ -35,7 +35,7 @@ from errors import InputError
 
 _SET = "{dataset}"  # in the default of --out-folder
 _RAW = ("data/nturgbd_raw/nturgb+d_skeletons", "data/nturgbd_raw/nturgb+d_skeletons120")
-_MADE_FROM = ".made_from"
+MADE_FROM = ".made_from"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def prepare_once(
         repr((chosen.parts, sorted(about.items()), given.layout, given.allow_missing, samples)).encode()
         + state_of([sample.source for sample in samples]).encode()
     ).hexdigest()
-    note = out / _MADE_FROM
+    note = out / MADE_FROM
     results = [ABOUT] if given.layout == "compact" else [f"{part}_data_joint.npy" for part in chosen.parts]
     if note.is_file() and note.read_text() == state and all((out / result).is_file() for result in results):
         print(f"{out}: made from these recordings before")
