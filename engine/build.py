@@ -45,7 +45,7 @@ def build_feeder(config: Config, part: str) -> LabelledClips:
     if not issubclass(cls, Dataset):
         raise InputError(f"feeder: {config.feeder} is not a torch Dataset")
     bind_arguments(cls, arguments, key)
-    with _refusing(f"{key}: {config.feeder} cannot be built"):
+    with refusing(f"{key}: {config.feeder} cannot be built"):
         feeder: Any = cls(**arguments)
     for name in ("sample_name", "label"):
         if len(getattr(feeder, name, ())) != len(feeder):
@@ -62,7 +62,7 @@ def build_model(config: Config) -> nn.Module:
     """
     cls = model_class(config)
     torch.manual_seed(config.seed)
-    with _refusing(f"model_args: {config.model} cannot be built"):
+    with refusing(f"model_args: {config.model} cannot be built"):
         model: nn.Module = cls(**config.model_args)
     return model
 
@@ -92,7 +92,9 @@ def check_fit(config: Config, feeder: LabelledClips, part: str) -> None:
         raise InputError(f"{source} has {len(feeder)} clips, fewer than one batch (batch_size {config.batch_size})")
     takes = bind_arguments(model_class(config), config.model_args, "model_args")
     _check_labels(feeder, takes.get("num_class"), source)
-    with _refusing(f"{part}_feeder_args: {config.feeder} gives no clip"):
+    if part == "test" and len(set(feeder.sample_name)) < len(feeder):
+        raise InputError(f"{source}: several clips to test have one name; without repeat there is one of each")
+    with refusing(f"{part}_feeder_args: {config.feeder} gives no clip"):
         shape = tuple(feeder[0][0].shape)
     if len(shape) == 5 and part == "train":
         raise InputError(f"train_feeder_args: {shape[0]} clips of every recording (num_clips) are for testing only")
@@ -114,7 +116,7 @@ def check_forward(config: Config, model: nn.Module, feeder: LabelledClips) -> No
     Raises:
         InputError: the network fails, or gives anything but one row of logits that reaches every label.
     """
-    with _refusing(f"model_args: {config.model} cannot take a clip of the test part"), torch.inference_mode():
+    with refusing(f"model_args: {config.model} cannot take a clip of the test part"), torch.inference_mode():
         clip = torch.as_tensor(feeder[0][0])
         logits = model.eval()((clip[0] if clip.ndim == 5 else clip)[None])
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1:
@@ -124,7 +126,7 @@ def check_forward(config: Config, model: nn.Module, feeder: LabelledClips) -> No
 
 
 @contextmanager
-def _refusing(what: str) -> Iterator[None]:
+def refusing(what: str) -> Iterator[None]:
     """Turns what a class makes of arguments that it cannot use into a sentence."""
     try:
         yield

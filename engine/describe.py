@@ -6,13 +6,15 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.build import build_feeder, build_model, model_class
+from clips.store import compact_behind
+from engine.build import build_feeder, build_model, model_class, refusing
 from engine.config import Config
 from engine.device import choose_device
 from errors import InputError
@@ -63,12 +65,8 @@ def describe(config: Config) -> str:
     shape, where = clip_shape(config)
     device, _ = choose_device(config.device)
     model = build_model(config).to(device)
-    try:
+    with refusing(f"model: {config.model} does not take clips (C, T, V, M) = {shape}, {where}"):
         found = measure(model, shape, device)
-    except RuntimeError as error:
-        raise InputError(
-            f"model: {config.model} does not take clips (C, T, V, M) = {shape}, {where}: {error}"
-        ) from error
     lines = [f"{config.model}, one clip (C, T, V, M) = {shape}, {where}", *getattr(model, "notes", [])]
     lines += _table(found)
     lines += [
@@ -82,16 +80,16 @@ def describe(config: Config) -> str:
 
 def clip_shape(config: Config) -> tuple[tuple[int, int, int, int], str]:
     """(C, T, V, M) of a test clip and how it is known: from the data, where they are, else from the configuration."""
-    try:
+    path = config.test_feeder_args.get("data_path")
+    if path is not None and (Path(path).exists() or compact_behind(path)):
         shape = build_feeder(config, "test")[0][0].shape[-4:]
         return (int(shape[0]), int(shape[1]), int(shape[2]), int(shape[3])), "as the test data have them"
-    except InputError:
-        takes = bind_arguments(model_class(config), config.model_args, "model_args")
-        missing = [name for name in ("num_point", "num_person") if name not in takes]
-        if missing:
-            raise InputError(f"describe: there is no test data, and {config.model} has no {missing[0]}") from None
-        frames = _frames(config, takes)
-        return (takes.get("in_channels", 3), frames, takes["num_point"], takes["num_person"]), "without data"
+    takes = bind_arguments(model_class(config), config.model_args, "model_args")
+    missing = [name for name in ("num_point", "num_person") if name not in takes]
+    if missing:
+        raise InputError(f"describe: there is no test data, and {config.model} has no {missing[0]}")
+    frames = _frames(config, takes)
+    return (takes.get("in_channels", 3), frames, takes["num_point"], takes["num_person"]), "without data"
 
 
 def measure(model: nn.Module, shape: tuple[int, int, int, int], device: torch.device) -> Description:
@@ -109,7 +107,9 @@ def measure(model: nn.Module, shape: tuple[int, int, int, int], device: torch.de
     blocks = dict(_blocks(model))
     hooks = [module.register_forward_hook(watch(name)) for name, module in blocks.items()]
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.eval()(clip)
+        logits = model.eval()(clip)
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"it gives {type(logits).__name__}, not logits")
     for hook in hooks:
         hook.remove()
     counts = {str(name): sum(by.values()) // 2 for name, by in counter.get_flop_counts().items()}
@@ -132,7 +132,7 @@ def measure(model: nn.Module, shape: tuple[int, int, int, int], device: torch.de
 def _blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The parts that a reader of the network's ``forward`` sees: its children, and the items of lists among them."""
     for name, child in model.named_children():
-        if isinstance(child, nn.ModuleList):
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):
             yield from ((f"{name}.{number}", item) for number, item in child.named_children())
         elif not isinstance(child, nn.Identity | nn.Dropout):
             yield name, child
@@ -142,7 +142,8 @@ def _frames(config: Config, takes: dict[str, Any]) -> int:
     """Frames of a clip, as far as the configuration says."""
     arguments = config.test_feeder_args
     candidates = [takes.get("window_size"), arguments.get("window_size")]
-    for item in arguments.get("transforms", []):
+    items = arguments.get("transforms")
+    for item in items if isinstance(items, list) else []:
         for settings in item.values() if isinstance(item, dict) else ():
             candidates += [settings.get(key) for key in ("window", "clip_len", "frames") if isinstance(settings, dict)]
     return next((value for value in candidates if isinstance(value, int) and value > 0), FRAMES)

@@ -33,12 +33,19 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, batches: Iterable[Batch], names: Sequence[str], *, precision: Precision, device: torch.device
+    model: nn.Module,
+    batches: Iterable[Batch],
+    names: Sequence[str],
+    *,
+    precision: Precision,
+    device: torch.device,
+    at_once: int | None = None,
 ) -> Evaluation:
     """Scores of every recording of ``batches``, of which number ``i`` is called ``names[i]``.
 
     Where a recording is given as several clips (N, K, C, T, V, M), its scores are the logarithm of the mean of their
-    probabilities (pyskl: ``average_clips='prob'``), which a softmax turns back into that mean.
+    probabilities (pyskl: ``average_clips='prob'``), which a softmax turns back into that mean; ``at_once`` of the clips
+    go through the network together.
 
     Raises:
         InputError: a score that is no number.
@@ -48,7 +55,7 @@ def evaluate(
     loss = 0.0
     for clips, labels, indices in batches:
         with precision.autocast():
-            logits = _logits(model, precision.cast(clips.to(device, non_blocking=True))).float().cpu()
+            logits = _logits(model, precision.cast(clips.to(device, non_blocking=True)), at_once).float().cpu()
         odd = (~logits.isfinite().all(dim=1)).nonzero()
         if len(odd):
             name = names[int(indices[odd[0, 0]])]
@@ -59,12 +66,13 @@ def evaluate(
     return Evaluation([names[i] for i in indices_], labels_, logits_, loss / len(labels_))
 
 
-def _logits(model: nn.Module, clips: Tensor) -> Tensor:
+def _logits(model: nn.Module, clips: Tensor, at_once: int | None) -> Tensor:
     """Clips (N, C, T, V, M), or several for each of N recordings (N, K, C, T, V, M), -> (N, num_class)."""
-    several = clips.dim() == 6
-    logits: Tensor = model(clips.flatten(0, 1) if several else clips)
-    if not several:
-        return logits
+    if clips.dim() < 6:
+        scores: Tensor = model(clips)
+        return scores
+    every = clips.flatten(0, 1)
+    logits = torch.cat([model(some) for some in every.split(at_once or len(every))])
     log_probabilities = logits.float().log_softmax(dim=1).unflatten(0, clips.shape[:2])
     averaged: Tensor = log_probabilities.logsumexp(dim=1) - math.log(clips.shape[1])
     return averaged

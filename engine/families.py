@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
+from errors import InputError
+
 State = dict[str, Tensor]
 
 _WRAPPED_IN = ("model", "state_dict")  # our checkpoints; pyskl's and MSA-GCN's
@@ -26,7 +28,9 @@ def unwrapped(content: Any) -> Any:
 
 
 def without_data_parallel(state: State) -> State:
-    """Takes off the prefix ``module.`` that nn.DataParallel and its kin leave."""
+    """Takes off the prefix ``module.`` that nn.DataParallel and its kin put before every name."""
+    if not all(name.startswith("module.") for name in state):
+        return state
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
@@ -36,7 +40,7 @@ def from_pyskl(state: State) -> State:
     MS-G3D's learned matrices PA (K, V, V) are our A_res (K·V, V), each transposed; so are its fixed graphs A, which
     stay in the state for ``load_weights`` to use. The graph of the whole network is of no further use.
     """
-    if not any(name.startswith("backbone.") for name in state):
+    if not all(any(name.startswith(part) for name in state) for part in ("backbone.", "cls_head.")):
         return state
     found: State = {}
     for name, value in state.items():
@@ -48,6 +52,8 @@ def from_pyskl(state: State) -> State:
             value = value.transpose(1, 2).contiguous()
             if kind == "PA":
                 name, value = f"{name.removesuffix('PA')}A_res", value.flatten(0, 1)
+        if name in found:
+            raise InputError(f"two weights of the file would both be called {name!r}")
         found[name] = value
     return found
 
@@ -61,7 +67,11 @@ FAMILIES: tuple[Callable[[State], State], ...] = (without_data_parallel, from_py
 
 
 def translated(state: State) -> State:
-    """``state`` under the names of our networks."""
+    """``state`` under the names of our networks.
+
+    Raises:
+        InputError: two of its names become one.
+    """
     for family in FAMILIES:
         state = family(state)
     return state

@@ -25,7 +25,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: Config) -> torch
 def freeze(model: nn.Module, patterns: Sequence[str]) -> list[str]:
     """Take the parameters whose names begin with one of the regular expressions out of training; what to say of it.
 
-    A BatchNorm all of whose parameters are frozen keeps its statistics too (``train_mode``).
+    A module all of whose own parameters are frozen keeps its statistics too (``train_mode``).
 
     Raises:
         InputError: a pattern that is none, that no name begins with, or nothing is left to train.
@@ -48,12 +48,12 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> list[str]:
 
 
 def train_mode(model: nn.Module) -> None:
-    """Put ``model`` into training mode, except each BatchNorm that is frozen."""
+    """Put ``model`` into training mode, except what is frozen and keeps statistics: BatchNorms, running graphs."""
     model.train()
     for module in model.modules():
         own = list(module.parameters(recurse=False))
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and not any(p.requires_grad for p in own):
-            module.eval()
+        if own and not any(p.requires_grad for p in own) and any(True for _ in module.buffers(recurse=False)):
+            module.training = False  # of this module alone: its children are asked themselves
 
 
 def peak_rate(config: Config) -> float:
@@ -82,6 +82,21 @@ def learning_rate(config: Config, epoch: int, step: int = 0, steps: int = 1) -> 
         done = (epoch * steps + step) / (config.num_epoch * steps)
         return config.min_lr + (peak - config.min_lr) * (1 + math.cos(math.pi * done)) / 2
     return peak * 0.1 ** sum(epoch >= after for after in config.step)
+
+
+def check_schedule(config: Config) -> None:
+    """Refuse a schedule that cannot be meant.
+
+    Raises:
+        InputError: a warm-up that never ends, a cosine that rises, or a rate that is not finite.
+    """
+    peak = peak_rate(config)
+    if not math.isfinite(peak) or not math.isfinite(config.min_lr):
+        raise InputError(f"base_lr and min_lr must be finite, got {peak} and {config.min_lr}")
+    if config.warm_up_epoch and config.warm_up_epoch >= config.num_epoch:
+        raise InputError(f"warm_up_epoch is {config.warm_up_epoch}, but num_epoch only {config.num_epoch}")
+    if config.lr_schedule == "cosine" and config.min_lr > peak:
+        raise InputError(f"min_lr is {config.min_lr:g}, above the learning rate that falls to it, {peak:g}")
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -16,7 +16,7 @@ from engine.data import test_batches
 from engine.device import choose_device
 from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
-from engine.optim import freeze, peak_rate
+from engine.optim import check_schedule, freeze, peak_rate
 from engine.precision import Precision, choose_precision
 from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
@@ -63,6 +63,7 @@ def build_parts(config: Config) -> Parts:
     notes += getattr(model, "notes", [])
     notes += _load_initial(model, config, checkpoint)
     if config.phase == "train":
+        check_schedule(config)
         notes += freeze(model, config.freeze)
         if config.scale_lr:
             notes.append(
@@ -79,7 +80,12 @@ def evaluate_parts(parts: Parts, model: nn.Module, journal: Journal) -> Evaluati
     size = max(1, config.test_batch_size // getattr(feeder, "num_clips", 1))
     batches = test_batches(feeder, size, seed=config.seed, num_worker=config.num_worker, pin=pin)
     return evaluate(
-        model, journal.progress(batches, "test"), feeder.sample_name, precision=parts.precision, device=parts.device
+        model,
+        journal.progress(batches, "test"),
+        feeder.sample_name,
+        precision=parts.precision,
+        device=parts.device,
+        at_once=config.test_batch_size,
     )
 
 
@@ -91,6 +97,12 @@ def _load_initial(model: nn.Module, config: Config, checkpoint: Mapping[str, Any
         saved = checkpoint["config"].get("stream")
         if saved != config.stream:
             raise InputError(f"{source} was saved by a run of stream {saved}, this one is of {config.stream}")
+        frozen = checkpoint["config"].get("freeze") or []
+        if training and frozen != config.freeze:
+            raise InputError(
+                f"{source} was saved by a run with freeze {frozen}, this one has {config.freeze}: "
+                "start from its weights instead (--weights)"
+            )
     elif config.weights:
         state, source = read_weights(config.weights), config.weights
     elif checkpoint is not None:

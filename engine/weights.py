@@ -59,7 +59,8 @@ def load_weights(
     the file.
 
     Raises:
-        InputError: names are missing, unexpected, or of another shape; all three are listed.
+        InputError: names are missing, unexpected, or of another shape (all three are listed), or a table of joints is
+            another than the network's.
     """
     own = model.state_dict()
     graphs = {name: value for name, value in model.named_buffers() if name not in own and name in state}
@@ -83,6 +84,10 @@ def load_weights(
     unexpected = sorted(state.keys() - own.keys() - ignored)
     if missing or unexpected or shapes:
         raise InputError(f"{source} does not fit the network: {_explain(missing, unexpected, shapes, own, state)}")
+    for name in own.keys() & state.keys() - ignored:
+        fixed = not own[name].is_floating_point() and not name.endswith("num_batches_tracked")
+        if fixed and not torch.equal(state[name].to(own[name]), own[name]):
+            raise InputError(f"{source}: {name} is another than model_args says; such tables are not learnt")
     foreign = {n: state[n] for n in graphs.keys() - ignored if not torch.equal(state[n].to(graphs[n]), graphs[n])}
     if foreign:
         said.append(f"{source}: brings {len(foreign)} graphs of its own, used in place of the configured ones")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,13 @@ def place(clip: Clip, start: int, length: int) -> Clip:
     placed = np.zeros((clip.shape[0], length, *clip.shape[2:]), dtype=clip.dtype)
     placed[:, start : start + clip.shape[1]] = clip
     return placed
+
+
+def check_number(name: str, value: object, *, least: float | None = None) -> None:
+    """Refuse a ``value`` of the argument ``name`` that is no finite number, or one below ``least``."""
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or (least is not None and number < least):
+        raise InputError(f"{name} is a number{'' if least is None else f' of at least {least:g}'}, not {value!r}")
 
 
 def check_window(window: int, name: str = "window") -> None:
@@ -103,6 +111,14 @@ class RandomMove:
     scales: tuple[float, ...] = (0.9, 1.0, 1.1)
     shifts: tuple[float, ...] = (-0.2, -0.1, 0.0, 0.1, 0.2)
     moves: tuple[int, ...] = (1,)
+
+    def __post_init__(self) -> None:
+        for name in ("angles", "scales", "shifts", "moves"):
+            values = getattr(self, name)
+            if not isinstance(values, tuple) or not values:
+                raise InputError(f"{name} is a list of numbers to draw from, not {values!r}")
+            for value in values:
+                check_number(name, value, least=1 if name == "moves" else None)
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> Motion:
         frames = key_frames(clip.shape[1], int(rng.choice(self.moves)))

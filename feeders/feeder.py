@@ -80,7 +80,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         count = min(len(self.store.names), DEBUG_CLIPS) if debug else len(self.store.names)
         if count == 0:
             raise InputError(f"{data_path}: there are no clips")
-        if not isinstance(repeat, int) or repeat < 1:
+        if type(repeat) is not int or repeat < 1:
             raise InputError(f"repeat is a number of times, not {repeat!r}")
         self.recordings = count
         self.sample_name = list(self.store.names[:count]) * repeat

@@ -8,7 +8,7 @@ import numpy as np
 
 from clips.streams import Clip
 from errors import InputError
-from feeders.agcn import check_window
+from feeders.agcn import check_window, occupied
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,18 @@ class LoopPad:
     def apply(self, clip: Clip, drawn: None) -> Clip:
         frames = clip.shape[1]
         return clip if frames >= self.window else clip.take(np.arange(self.window) % frames, axis=1)
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Without the empty frames before the first that holds something and after the last; an empty clip stays."""
+
+    def draw(self, rng: np.random.Generator, clip: Clip) -> None:
+        return None
+
+    def apply(self, clip: Clip, drawn: None) -> Clip:
+        begin, end = occupied(clip)
+        return clip[:, begin:end]
 
 
 @dataclass(frozen=True)

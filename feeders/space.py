@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from clips.streams import Clip
+from errors import InputError
+from feeders.agcn import check_number
 
 
 def present(clip: Clip) -> np.ndarray:
@@ -25,6 +27,10 @@ class Center:
     joint: int = 1
     keep_zeros: bool = True
 
+    def __post_init__(self) -> None:
+        if type(self.joint) is not int or self.joint < 0:
+            raise InputError(f"joint is the number of a joint, from 0, not {self.joint!r}")
+
     def draw(self, rng: np.random.Generator, clip: Clip) -> None:
         return None
 
@@ -38,6 +44,9 @@ class Scale:
     """Multiply every coordinate by ``factor``: from the unit of a data set to metres, say."""
 
     factor: float
+
+    def __post_init__(self) -> None:
+        check_number("factor", self.factor)
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> None:
         return None
@@ -56,6 +65,9 @@ class RandomRotation:
 
     theta: float = 0.3
 
+    def __post_init__(self) -> None:
+        check_number("theta", self.theta, least=0)
+
     def draw(self, rng: np.random.Generator, clip: Clip) -> np.ndarray:
         return rng.uniform(-self.theta, self.theta, 3)
 
@@ -72,6 +84,9 @@ class RandomRotation2D:
     """
 
     theta: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_number("theta", self.theta, least=0)
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> float:
         return float(rng.uniform(-self.theta, self.theta))
@@ -92,6 +107,10 @@ class RandomScale:
     """
 
     scale: float | tuple[float, ...] = 0.2
+
+    def __post_init__(self) -> None:
+        for number in self.scale if isinstance(self.scale, tuple) else (self.scale,):
+            check_number("scale", number, least=0)
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> np.ndarray:
         spread = np.asarray(self.scale, dtype=np.float64)

@@ -17,7 +17,7 @@ from clips.streams import SCORES, Clip, derive
 from errors import InputError, did_you_mean
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.crop import CropResize
-from feeders.pad import Bodies, LoopPad
+from feeders.pad import Bodies, LoopPad, Trim
 from feeders.prenormalize import PreNormalize2D, PreNormalize3D
 from feeders.space import Center, RandomRotation, RandomRotation2D, RandomScale, Scale
 from feeders.ucla import MinMax, RandomView, SampleFrames
@@ -91,6 +91,7 @@ TRANSFORMS: dict[str, type[Any]] = {
     "random_view": RandomView,
     "sample_frames": SampleFrames,
     "scale": Scale,
+    "trim": Trim,
     "uniform_sample": UniformSample,
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InputError
-from graph.adjacency import spatial_partition
+from graph.adjacency import binary_adjacency, spatial_partition
 from graph.layout import SkeletonLayout
 from importing import bind_arguments, import_class
 
@@ -18,7 +18,7 @@ class BuiltGraph:
     """What networks ask of a graph class, ours or a user's, each found when it is asked for.
 
     A graph class needs only what the network asks: ``A_binary`` (V, V), 1 where two joints are linked; ``A``
-    (K, V, V), the subsets of its partition; ``layout``, the skeleton. The first two follow from the third.
+    (K, V, V), the subsets of its partition; ``layout``, the skeleton, from which the other two follow.
     """
 
     def __init__(self, path: str, graph: Any) -> None:
@@ -31,13 +31,13 @@ class BuiltGraph:
         for name in ("A_binary", "A"):
             if hasattr(self._graph, name):
                 return int(np.shape(getattr(self._graph, name))[-1])
-        raise self._lacks("A_binary (V, V) or A (K, V, V)")
+        return self.layout.num_joints
 
     @property
     def binary(self) -> NDArray[np.float32]:
-        """(V, V): 1 where two joints are linked, no self-loops."""
+        """(V, V): 1 where two joints are linked, no self-loops; the class's own, else that of its skeleton."""
         if not hasattr(self._graph, "A_binary"):
-            raise self._lacks("A_binary (V, V)")
+            return binary_adjacency(self.layout.num_joints, self.layout.edges)
         return np.asarray(self._graph.A_binary, dtype=np.float32)
 
     @property

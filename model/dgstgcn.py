@@ -14,7 +14,7 @@ from graph.adjacency import spatial_partition, stgcn_partition
 from graph.build import BuiltGraph, build_graph
 from model.dg_gcn import DynamicGroupGraphConv
 from model.dg_tcn import PUBLISHED, DynamicGroupTemporalConv
-from model.temporal_conv import Nothing, Projection
+from model.temporal_conv import shortcut
 
 GRAPH_MODES = ("random", "spatial", "stgcn_spatial", "binary_adj")
 
@@ -39,13 +39,7 @@ class Block(nn.Module):
         super().__init__()
         self.gcn = DynamicGroupGraphConv(in_channels, out_channels, adjacency, **gcn)
         self.tcn = DynamicGroupTemporalConv(out_channels, out_channels, stride=stride, **tcn)
-        self.residual: nn.Module
-        if not residual:
-            self.residual = Nothing()
-        elif in_channels == out_channels and stride == 1:
-            self.residual = nn.Identity()
-        else:
-            self.residual = Projection(in_channels, out_channels, stride=stride)
+        self.residual = shortcut(in_channels, out_channels, stride=stride, residual=residual)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.tcn(self.gcn(x)) + self.residual(x))
@@ -115,8 +109,11 @@ class Model(nn.Module):
         coefficients = max(25, num_point) if tcn_num_joints is None else tcn_num_joints
         if coefficients < num_point:
             raise InputError(f"model_args: tcn_num_joints is {coefficients}, fewer than num_point, {num_point}")
+        if num_stages < 1 or min(*inflate_stages, *down_stages, 2, 2) < 2:
+            raise InputError("model_args: num_stages is at least 1, and inflate_stages and down_stages begin with 2")
         gcn = _per_block(
             num_stages,
+            "gcn_",
             ratio=gcn_ratio,
             ctr=gcn_ctr,
             ada=gcn_ada,
@@ -124,7 +121,7 @@ class Model(nn.Module):
             ctr_act=gcn_ctr_act,
             ada_act=gcn_ada_act,
         )
-        tcn = _per_block(num_stages, ms_cfg=tcn_ms_cfg, dropout=tcn_dropout, num_joints=coefficients)
+        tcn = _per_block(num_stages, "tcn_", ms_cfg=tcn_ms_cfg, dropout=tcn_dropout, num_joints=coefficients)
         tcn[0]["dropout"] = 0.0  # as published
 
         self.data_bn_type = data_bn_type
@@ -211,13 +208,13 @@ def _widths(base: int, ratio: float, inflate: Sequence[int], widths: Sequence[in
     return found
 
 
-def _per_block(num_stages: int, **settings: Any) -> list[dict[str, Any]]:
+def _per_block(num_stages: int, prefix: str, **settings: Any) -> list[dict[str, Any]]:
     """The settings of each block: a list or tuple of ``num_stages`` values gives every block its own."""
 
     def of(name: str, value: Any, stage: int) -> Any:
         own = isinstance(value, list | tuple) and (name != "ms_cfg" or _is_list_of_ms_cfgs(value))
         if own and len(value) != num_stages:
-            raise InputError(f"model_args: {name} has {len(value)} values for {num_stages} blocks (num_stages)")
+            raise InputError(f"model_args: {prefix}{name} has {len(value)} values for {num_stages} blocks (num_stages)")
         return value[stage] if own else value
 
     return [{name: of(name, value, stage) for name, value in settings.items()} for stage in range(num_stages)]
@@ -225,4 +222,7 @@ def _per_block(num_stages: int, **settings: Any) -> list[dict[str, Any]]:
 
 def _is_list_of_ms_cfgs(value: Sequence[Any]) -> bool:
     """Whether these are the branches of every block, not the branches of one: a branch holds no branch."""
-    return all(isinstance(item, list | tuple) and item and isinstance(item[0], list | tuple) for item in value)
+    return bool(value) and all(
+        isinstance(item, list | tuple) and item and (item[0] == "1x1" or isinstance(item[0], list | tuple))
+        for item in value
+    )

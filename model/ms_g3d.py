@@ -66,7 +66,7 @@ class G3D(nn.Module):
 class MultiWindowG3D(nn.Module):
     """The G3D pathway of a block: one G3D per window size, summed ("MS-G3D").
 
-    ``hidden_channels`` is the width inside a window; it defaults to ``in_channels``. ``options`` go to every ``G3D``.
+    ``hidden_channels`` is the width inside a window; it defaults to ``in_channels``.
 
     Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
     """
@@ -81,12 +81,21 @@ class MultiWindowG3D(nn.Module):
         hidden_channels: int | None = None,
         windows: tuple[int, ...] = (3, 5),
         stride: int = 1,
-        **options: str,
+        normalization: str = "symmetric",
     ) -> None:
         super().__init__()
         hidden = hidden_channels or in_channels
         self.gcn3d = nn.ModuleList(
-            G3D(in_channels, hidden, out_channels, adjacency, num_scales, window=window, stride=stride, **options)
+            G3D(
+                in_channels,
+                hidden,
+                out_channels,
+                adjacency,
+                num_scales,
+                window=window,
+                stride=stride,
+                normalization=normalization,
+            )
             for window in windows
         )
 

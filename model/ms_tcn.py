@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.temporal_conv import FramewiseConv, Projection, TemporalConv
+from model.temporal_conv import FramewiseConv, TemporalConv, shortcut
 
 DILATIONS = (1, 2, 3, 4)
 
@@ -36,8 +36,7 @@ class MultiScaleTemporalConv(nn.Module):
         )
         plain = nn.Sequential(FramewiseConv(in_channels, last, step=stride), nn.BatchNorm2d(last))
         self.branches = nn.ModuleList([*dilated, pooled, plain])
-        same_shape = in_channels == out_channels and stride == 1
-        self.residual = nn.Identity() if same_shape else Projection(in_channels, out_channels, stride=stride)
+        self.residual = shortcut(in_channels, out_channels, stride=stride)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ class MSAGC(nn.Module):
 
     def _figure(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Two rounds in which every stage's keys take in those of the one before, in a circle (figure 1)."""
-        q, k = self.linear(queries).relu(), self.Att(keys).relu()
+        q, k = self.Att(queries), self.linear(keys).relu()
         once = k + k.roll(1, dims=2)
         twice = once + once.roll(1, dims=2)
         found = _softmax(q, once) + _softmax(q, twice)

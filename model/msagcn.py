@@ -15,7 +15,7 @@ from graph.adjacency import khop_relative, spatial_partition
 from graph.build import build_graph
 from graph.layout import turned_towards
 from model.msa_gc import GROUPS, MSAGC
-from model.temporal_conv import Nothing, Projection
+from model.temporal_conv import shortcut
 from model.tmst import BRANCHES, TMST
 
 RELEASED_K = 2
@@ -39,18 +39,15 @@ class Block(nn.Module):
         stride: int = 1,
         residual: bool = True,
         heads: int = 1,
-        **gc: Any,
+        stage_attention: str = "released",
+        correlation: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        self.mscam = MSAGC(in_channels, out_channels, partition, **gc)
+        self.mscam = MSAGC(
+            in_channels, out_channels, partition, stage_attention=stage_attention, correlation=correlation
+        )
         self.tmst = TMST(out_channels, stride=stride, frames=frames, heads=heads)
-        self.residual: nn.Module
-        if not residual:
-            self.residual = Nothing()
-        elif in_channels == out_channels and stride == 1:
-            self.residual = nn.Identity()
-        else:
-            self.residual = Projection(in_channels, out_channels, stride=stride)
+        self.residual = shortcut(in_channels, out_channels, stride=stride, residual=residual)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.tmst(self.mscam(x)) + self.residual(x))

@@ -160,9 +160,11 @@ def _rows(block_args: Sequence[Sequence[Any]]) -> list[BlockRow]:
     for row in block_args:
         if len(row) != 4:
             raise InputError(f"model_args: block_args holds {row}, wanted [in, out, residual, stride]")
+        if not all(type(value) is kind for value, kind in zip(row, (int, int, bool, int), strict=True)) or row[3] < 1:
+            raise InputError(f"model_args: block_args holds {row}, wanted whole numbers, and True or False third")
         if rows and rows[-1][1] != row[0]:
             raise InputError(f"model_args: block_args: {list(row)} does not take the {rows[-1][1]} channels before it")
-        rows.append((int(row[0]), int(row[1]), bool(row[2]), int(row[3])))
+        rows.append((row[0], row[1], row[2], row[3]))
     if not rows:
         raise InputError("model_args: block_args is empty")
     return rows

@@ -15,8 +15,8 @@ class FramewiseConv(nn.Conv2d):
     Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / step), V).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, step: int = 1, bias: bool = True) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1, bias=bias)
+    def __init__(self, in_channels: int, out_channels: int, *, step: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
         self.step = step
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,3 +87,12 @@ class Nothing(nn.Module):
 
     def forward(self, x: Tensor) -> float:
         return 0.0
+
+
+def shortcut(in_channels: int, out_channels: int, *, stride: int = 1, residual: bool = True) -> nn.Module:
+    """What is added to a block's output: nothing, its input, or a projection of it to the other shape."""
+    if not residual:
+        return Nothing()
+    if in_channels == out_channels and stride == 1:
+        return nn.Identity()
+    return Projection(in_channels, out_channels, stride=stride)

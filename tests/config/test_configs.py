@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.build import build_model
+import feeders.feeder
+from engine.build import build_feeder, build_model
 from engine.config import Config
 from engine.flags import parse
+from engine.yaml_files import read_yaml
 from graph.layouts import find_layout
 from importing import bind_arguments, import_class
 
@@ -166,11 +170,63 @@ def test_every_feeder_takes_its_arguments(path: Path) -> None:
         assert takes["data_path"]
 
 
+class Made:
+    """Three made recordings of the kind that a configuration is about, in place of its data."""
+
+    names, labels = ["a", "b", "c"], [0, 1, 2]
+    layout = image_shapes = None
+
+    def __init__(self, source: str, config: Config) -> None:
+        self.source = source
+        takes = config.model_args
+        self.shape = (takes.get("in_channels", 3), 70, takes["num_point"], takes["num_person"])
+
+    def clip(self, index: int) -> np.ndarray:
+        clip = np.random.default_rng(index).normal(size=self.shape).astype(np.float32)
+        clip[:, 60:] = 0
+        clip[..., 1:] = 0 if index else clip[..., 1:]
+        return clip
+
+
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+FEEDERS = [  # MS-G3D's own have a file for every stream
+    (path, stream)
+    for path in RUNS
+    for stream in (STREAMS if str(read(path).work_dir).endswith("_{stream}") else (None,))
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "stream"), FEEDERS, ids=lambda value: name(value) if isinstance(value, Path) else value
+)
+def test_every_pipeline_gives_clips_that_its_network_takes(
+    path: Path, stream: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(read(path), stream=stream)
+    monkeypatch.chdir(CONFIG.parent)
+    monkeypatch.setattr(feeders.feeder, "open_store", lambda path, *_, **__: Made(str(path), config))
+    for part in ("train", "test") if config.phase == "train" else ("test",):
+        feeder = build_feeder(config, part)
+        clips = [feeder[index][0] for index in range(3)]
+        clips = [clip for item in clips for clip in (item if item.ndim == 5 else item[None])]
+        shapes = {clip.shape for clip in clips}
+        takes = config.model_args
+        for channels, frames, joints, bodies in shapes:
+            assert (channels, joints, bodies) == (takes.get("in_channels", 3), takes["num_point"], takes["num_person"])
+            assert frames == takes.get("window_size", frames)
+        assert len(shapes) == 1
+        assert all(np.isfinite(clip).all() for clip in clips)
+        assert all(clip.any() for clip in clips)
+
+
 def test_the_bases_are_used() -> None:
     """A base that no file names would never be looked at by the tests above."""
-    texts = [path.read_text(encoding="utf-8") for path in CONFIG.rglob("*.yaml")]
-    bases = [path.name for path in (CONFIG / "_base").iterdir()]
-    assert [base for base in bases if not any(base in text for text in texts)] == []
+    named = {
+        base.removeprefix("../_base/")
+        for path in CONFIG.rglob("*.yaml")
+        for base in np.atleast_1d(read_yaml(path).get("base", []))
+    }
+    assert {path.name for path in (CONFIG / "_base").iterdir()} == named
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "skeletons").iterdir()), ids=name)

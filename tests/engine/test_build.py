@@ -199,3 +199,10 @@ def test_a_network_that_cannot_run_is_found_before_anything_is_written(
     with pytest.raises(InputError, match=says):
         check_forward(config, Odd(output), build_feeder(config, "test"))
     check_forward(config, Odd(torch.zeros(1, 6)), build_feeder(config, "test"))
+
+
+def test_a_test_part_that_repeats_itself_is_refused(tiny: Any) -> None:
+    settings = {**tiny.settings, "test_feeder_args": {**tiny.settings["test_feeder_args"], "repeat": 2}}
+    config = make_config(settings, {})
+    with pytest.raises(InputError, match="several clips to test have one name; without repeat there is one of each"):
+        check_fit(config, build_feeder(config, "test"), "test")

@@ -87,6 +87,22 @@ def test_describe_prints_and_stops(tiny: Any, tmp_path: Path, run_main: Any) -> 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "want"),
+    [
+        (["--test-feeder-args", "transforms=[{crop_resise: {window: 4}}]"], "did you mean 'crop_resize'"),
+        (["--test-feeder-args", "transforms=5"], "error: "),
+        (["--stream", "bonne"], "'bonne' is not one of"),
+        (["--model-args", "num_point=6"], "num_point is 6, but graph"),
+    ],
+)
+def test_what_is_wrong_is_said(tiny: Any, tmp_path: Path, run_main: Any, flags: list[str], want: str) -> None:
+    done = run_main("--config", tiny.write(tmp_path / "run.yaml"), "--describe", *flags)
+    assert done.code == 2
+    assert len(done.err) == 1
+    assert want in done.err[0]
+
+
 def test_what_a_network_says_of_itself_is_shown(run_main: Any, tmp_path: Path) -> None:
     arguments = "{num_class: 3, num_point: 20, num_person: 1, graph: graph.ucla.Graph, window_size: 8}"
     done = run_main("--model", "model.msagcn.Model", "--describe", "--model-args", arguments)

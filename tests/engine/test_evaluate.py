@@ -105,6 +105,10 @@ def test_ten_equal_clips_are_one(parts: Any) -> None:
     one = scores(parts, 4)
     clips = torch.stack([torch.from_numpy(feeder[i][0]) for i in range(len(feeder))])
     batches = [(clips[:, None].repeat(1, 10, 1, 1, 1, 1), torch.tensor(feeder.label), torch.arange(len(feeder)))]
-    ten = evaluate(model, batches, feeder.sample_name, precision=Precision(), device=CPU)
+    sizes: list[int] = []
+    hook = model.register_forward_pre_hook(lambda module, clips: sizes.append(len(clips[0])))
+    ten = evaluate(model, batches, feeder.sample_name, precision=Precision(), device=CPU, at_once=50)
+    hook.remove()
+    assert sizes == [50, 50, 20]
     want = torch.from_numpy(one.logits).log_softmax(dim=1)
     np.testing.assert_allclose(ten.logits, want, rtol=1e-4, atol=1e-5)

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.families import translated, unwrapped
 from engine.weights import load_weights, read_weights
 from errors import InputError
-from model import dgstgcn, msagcn
+from model import dgstgcn, msagcn, mstgcn
 
 SMALL: dict[str, Any] = {"num_class": 3, "num_point": 25, "num_person": 1, "graph": "graph.ntu_rgb_d.Graph"}
 
@@ -65,6 +65,34 @@ def test_files_of_every_family_load(build: Any, rename: Any, wrap: Any, tmp_path
     assert load_weights(fresh, read_weights(tmp_path / "j.pth"), "j.pth") == []
     for key, value in trained.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["backbone.weight", "backbone.bias", "A", "fc.weight"],
+        ["module.weight", "fc.weight"],
+        ["cls_head.weight", "fc.weight"],
+    ],
+)
+def test_networks_of_a_users_own_keep_their_names(names: list[str]) -> None:
+    state = {name: torch.ones(1) for name in names}
+    assert translated(state) == state
+
+
+def test_two_names_that_become_one_are_refused() -> None:
+    state = {"backbone.x": torch.zeros(1), "x": torch.ones(1), "cls_head.fc_cls.weight": torch.ones(1)}
+    with pytest.raises(InputError, match="two weights of the file would both be called 'x'"):
+        translated(state)
+
+
+def test_another_table_of_parts_is_refused() -> None:
+    arguments: dict[str, Any] = {**SMALL, "widths": (8, 8, 8), "atten": "pa"}
+    one = mstgcn.Model(**arguments, parts=[list(range(10)), list(range(10, 25))])
+    other = mstgcn.Model(**arguments, parts=[list(range(12)), list(range(12, 25))])
+    with pytest.raises(InputError, match=r"w\.pt: layers\.\d+\.att\.att\.joints is another than model_args says"):
+        load_weights(other, one.state_dict(), "w.pt")
+    assert load_weights(one, one.state_dict(), "w.pt") == []
 
 
 def test_our_own_names_stay() -> None:

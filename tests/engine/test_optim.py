@@ -9,8 +9,17 @@ import torch
 from torch import nn
 
 from engine.config import Config
-from engine.optim import build_optimizer, freeze, learning_rate, peak_rate, set_learning_rate, train_mode
+from engine.optim import (
+    build_optimizer,
+    check_schedule,
+    freeze,
+    learning_rate,
+    peak_rate,
+    set_learning_rate,
+    train_mode,
+)
 from errors import InputError
+from model.channel_correlation import ChannelCorrelation
 
 
 @pytest.mark.parametrize(
@@ -122,3 +131,31 @@ def test_nothing_frozen_is_nothing_said() -> None:
 def test_what_cannot_be_frozen(patterns: list[str], want: str) -> None:
     with pytest.raises(InputError, match=want):
         freeze(network(), patterns)
+
+
+@pytest.mark.parametrize(
+    ("config", "want"),
+    [
+        (Config(warm_up_epoch=5, num_epoch=5), "warm_up_epoch is 5, but num_epoch only 5"),
+        (
+            Config(lr_schedule="cosine", base_lr=0.1, min_lr=5),
+            "min_lr is 5, above the learning rate that falls to it, 0.1",
+        ),
+        (Config(base_lr=float("inf")), "base_lr and min_lr must be finite"),
+    ],
+)
+def test_schedules_that_cannot_be_meant(config: Config, want: str) -> None:
+    with pytest.raises(InputError, match=want):
+        check_schedule(config)
+
+
+def test_a_frozen_running_graph_stays() -> None:
+    """Not only BatchNorms keep statistics: MSA-GCN's context does too."""
+    module = ChannelCorrelation(4, 8, 5, context="ema")
+    model = nn.ModuleDict({"body": module, "fc": nn.Linear(2, 2)})
+    freeze(model, ["body"])
+    train_mode(model)
+    before = module.G_run.clone()
+    module(torch.randn(2, 4, 3, 5))
+    assert torch.equal(module.G_run, before)
+    assert model["fc"].training

@@ -193,3 +193,11 @@ def test_frozen_weights_are_those_it_started_with(train: Any, load: Any) -> None
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"fc.weight", "fc.bias"}
     assert "frozen: " in (tuned / "log.txt").read_text(encoding="utf-8")
+
+
+def test_going_on_with_other_parameters_frozen_is_refused(train: Any, run_main: Any) -> None:
+    run = train("run", "--num-epoch", 1)
+    flags = ["--checkpoint", run / "checkpoints" / "last.pt", "--num-epoch", 2, "--freeze", "sgcn1"]
+    done = run_main(*flags)
+    assert done.code == 2
+    assert "was saved by a run with freeze [], this one has ['sgcn1']: start from its weights instead" in done.err[0]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders.pad import Bodies, LoopPad
+from feeders.pad import Bodies, LoopPad, Trim
 
 
 @given(frames=st.integers(1, 9), window=st.integers(1, 30))
@@ -29,3 +29,13 @@ def test_as_many_bodies_as_asked_for(bodies: int, wanted: int, absent: set[int])
         there = body < bodies and body not in absent
         assert np.all(zero[..., body] == (body + 1 if there else 0))
         assert np.all(loop[..., body] == (body + 1 if there else 1))
+
+
+def test_trimming_leaves_no_empty_frame_at_either_end() -> None:
+    clip = np.zeros((3, 9, 2, 2), np.float32)
+    clip[:, 3:7] = 1
+    clip[:, 5] = 0  # a gap stays
+    trimmed = Trim().apply(clip, None)
+    assert np.array_equal(trimmed, clip[:, 3:7])
+    empty = np.zeros((3, 4, 2, 1), np.float32)
+    assert np.array_equal(Trim().apply(empty, None), empty)

@@ -13,7 +13,7 @@ from clips.streams import bone, motion
 from errors import InputError
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.crop import CropResize
-from feeders.pad import Bodies, LoopPad
+from feeders.pad import Bodies, LoopPad, Trim
 from feeders.prenormalize import PreNormalize2D, PreNormalize3D
 from feeders.space import Center, RandomRotation, RandomRotation2D, RandomScale, Scale
 from feeders.transforms import TRANSFORMS, DeriveStream, Normalize, build_transforms
@@ -34,6 +34,7 @@ EVERY = {
     "random_rotation": RandomRotation(),
     "random_shift": RandomShift(),
     "scale": Scale(0.5),
+    "trim": Trim(),
     "bodies": Bodies(2),
     "loop_pad": LoopPad(12),
     "loop_pad of a longer clip": LoopPad(2),
@@ -174,6 +175,15 @@ def test_streams_are_derived(clip: np.ndarray) -> None:
         ({"random_choose": {"window": "all"}}, "random_choose: window is a number of frames, not 'all'"),
         ({"crop_resize": {"p_interval": 0.95}}, "crop_resize: p_interval is one share"),
         ({"crop_resize": {"p_interval": ["a"]}}, "crop_resize: '<' not supported"),
+        ({"center": {"joint": "hip"}}, "center: joint is the number of a joint, from 0, not 'hip'"),
+        ({"center": {"joint": -1}}, "center: joint is the number of a joint, from 0, not -1"),
+        ({"scale": {"factor": "big"}}, "scale: factor is a number, not 'big'"),
+        ({"scale": {"factor": [1, 2]}}, r"scale: factor is a number, not \(1, 2\)"),
+        ({"random_rotation": {"theta": -1}}, "random_rotation: theta is a number of at least 0, not -1"),
+        ({"random_rotation_2d": {"theta": True}}, "theta is a number of at least 0, not True"),
+        ({"random_scale": {"scale": None}}, "random_scale: scale is a number of at least 0, not None"),
+        ({"random_move": {"angles": []}}, r"random_move: angles is a list of numbers to draw from, not \(\)"),
+        ({"random_move": {"moves": [0]}}, "random_move: moves is a number of at least 1, not 0"),
         ({"center": 5}, "wanted 'name' or"),
         ({"center": {}, "stream": {}}, "wanted 'name' or"),
         ("steam", "did you mean 'stream'"),

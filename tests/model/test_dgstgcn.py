@@ -109,6 +109,8 @@ def test_settings_of_single_blocks() -> None:
     cfgs = [[[3, 1], "1x1"], [[5, 2], ["max", 5], "1x1"]]
     model = build(num_stages=2, inflate_stages=(2,), widths=(12, 12), tcn_ms_cfg=cfgs)
     assert [len(block.tcn.branches) for block in model.gcn] == [2, 3]
+    first = build(num_stages=2, inflate_stages=(2,), widths=(12, 12), tcn_ms_cfg=[["1x1", [3, 1]]] * 2)
+    assert [len(block.tcn.branches) for block in first.gcn] == [2, 2]
     assert model(torch.randn(1, 3, 7, 17, 2)).shape == (1, 4)
 
 
@@ -133,10 +135,12 @@ def test_more_joints_than_the_published_coefficients() -> None:
         ({"gcn_ratio": 0.01}, "gcn_ratio is 0.01, which leaves a group no channel"),
         ({"gcn_ctr": "X"}, "gcn_ctr is 'X', wanted 'T', 'NA' or None"),
         ({"gcn_ada_act": "gelu"}, "gcn_ada_act is 'gelu', wanted one of tanh, relu, sigmoid, softmax"),
-        ({"gcn_ratio": [0.1, 0.2]}, r"ratio has 2 values for 10 blocks \(num_stages\)"),
+        ({"gcn_ratio": [0.1, 0.2]}, r"gcn_ratio has 2 values for 10 blocks \(num_stages\)"),
         ({"tcn_ms_cfg": [[2, 1], "1x1"]}, r"tcn_ms_cfg holds \[2, 1\], wanted"),
         ({"tcn_ms_cfg": ["1x2"]}, "tcn_ms_cfg holds '1x2', wanted"),
         ({"tcn_ms_cfg": ["1x1"] * 13}, "tcn_ms_cfg has 13 branches for 12 channels"),
+        ({"num_stages": 0}, "num_stages is at least 1, and inflate_stages and down_stages begin with 2"),
+        ({"down_stages": [1]}, "inflate_stages and down_stages begin with 2"),
         ({"tcn_num_joints": 16}, "tcn_num_joints is 16, fewer than num_point, 17"),
     ],
 )

@@ -65,6 +65,46 @@ def test_released_attention_rows_are_weights() -> None:
     torch.testing.assert_close(rows, torch.tensor([0.75, 1.0, 1.0, 0.75], dtype=torch.float64))
 
 
+def by_hand(module: Any, queries: Tensor, keys: Tensor, *, as_drawn: bool) -> Tensor:
+    """The attention of one body and subset, stage by stage, as the specification words it."""
+
+    def f(u: Tensor) -> Tensor:
+        return (module.Att.linear.weight @ u + module.Att.linear.bias).relu()
+
+    def g(u: Tensor) -> Tensor:
+        return (module.linear.weight @ u + module.linear.bias).relu()
+
+    def o(a: Tensor, b: Tensor) -> Tensor:
+        return torch.outer(a, b).softmax(dim=1)
+
+    if as_drawn:
+        q, k = [f(u) for u in queries], [g(u) for u in keys]
+        once = [k[n] + k[n - 1] for n in range(4)]
+        twice = [once[n] + once[n - 1] for n in range(4)]
+        s = [o(q[n], once[n]) + o(q[n], twice[n]) for n in range(4)]
+        return torch.stack([s[0] + s[1], s[1] + s[2], s[2] + s[3], s[3] + s[0]])
+    own = [o(f(queries[n]), f(keys[n])) for n in range(4)]
+    cross = [o(g(keys[n]), g(queries[n + 1])) for n in range(3)]
+    return torch.stack(
+        [
+            own[0] / 2 + cross[0] / 4,
+            own[1] / 2 + cross[0] / 4 + cross[1] / 4,
+            own[2] / 2 + cross[1] / 4 + cross[2] / 4,
+            own[3] / 2 + cross[2] / 4,
+        ]
+    )
+
+
+@pytest.mark.parametrize("stage_attention", ["released", "figure"])
+def test_attention_is_that_of_the_specification(stage_attention: str) -> None:
+    module = randomised(MSAGC(8, 16, PARTITION, stage_attention=stage_attention))
+    z = module.conv(features(2, 8, 5, 7)).unflatten(1, (3, -1))
+    stages = z.mean(dim=3).unflatten(2, (4, 4))  # (B, K, stage, C / 4, V): the first half asks, the second answers
+    queries, keys = stages[:, :, :, :2].mean(dim=3), stages[:, :, :, 2:].mean(dim=3)
+    want = by_hand(module, queries[1, 2], keys[1, 2], as_drawn=stage_attention == "figure")
+    torch.testing.assert_close(module.attention(z)[1, 2], want)
+
+
 def test_correlation_is_the_mean_of_what_tells_joints_apart() -> None:
     module = randomised(ChannelCorrelation(4, 8, 7))
     x = features(3, 4, 5, 7)

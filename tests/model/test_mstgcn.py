@@ -93,6 +93,12 @@ def test_published_start() -> None:
         ({"layer_type": "septic"}, "layer_type is 'septic'.*did you mean 'sep'"),
         ({"block_args": []}, "block_args is empty"),
         ({"block_args": [[3, 8, False]]}, r"block_args holds \[3, 8, False\], wanted"),
+        (
+            {"block_args": [[3, 8, "False", 1]]},
+            r"\[3, 8, 'False', 1\], wanted whole numbers, and True",
+        ),
+        ({"block_args": [[3, 8.5, False, 1]]}, "wanted whole numbers"),
+        ({"block_args": [[3, 8, False, 0]]}, "wanted whole numbers"),
         ({"block_args": [[3, 8, False, 1], [6, 8, True, 1]]}, r"\[6, 8, True, 1\] does not take the 8 channels"),
     ],
 )
