@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clips.streams import Clip
+from clips.write.large import large_file
 from errors import InputError
 
 NUM_FRAMES = 300
@@ -39,20 +39,10 @@ def write_npz(
     Raises:
         InputError: a clip or a label does not fit.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".partial.{path.name}")
-    try:
-        with open(beside, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for part, (clips, labels) in parts.items():
-                    _write_clips(archive, part, clips, len(labels), num_frames)
-                    _write_labels(archive, part, labels, num_classes)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with large_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for part, (clips, labels) in parts.items():
+            _write_clips(archive, part, clips, len(labels), num_frames)
+            _write_labels(archive, part, labels, num_classes)
 
 
 def npz_row(clip: Clip, num_frames: int) -> NDArray[np.float32]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from clips.files import atomic_write
 from clips.streams import Clip
+from clips.write.large import large_file
 from errors import InputError
 
 _PROTOCOL = 3  # the last whose pieces may be put together: they number what they remember themselves
@@ -40,7 +40,7 @@ def write_pyskl(
 
     NumPy 1 and 2 read it.
     """
-    with atomic_write(path) as file:
+    with large_file(path) as file:
         file.write(b"\x80\x03}(")  # a dictionary; up to its end, keys and values
         file.write(_piece("split") + _piece({name: list(names) for name, names in splits.items()}))
         file.write(_piece("annotations") + b"]")
