@@ -48,6 +48,7 @@ def _parser() -> Parser:
     parser = Parser(
         "convert.py",
         description="Write clips in another layout, every value as it is (float32), and say what that layout lacks.",
+        allow_abbrev=False,
     )
     about = "a folder of clips (compact, dense or NW-UCLA's), or a .npy, .npz or .pkl file"
     parser.add_argument("source", metavar="SOURCE", help=about)

@@ -41,7 +41,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     Raises:
         InputError: it, a file or a folder it names, or the disk, is not usable.
     """
-    parser = Parser("ntu_pyskl_gendata.py", description="Prepare the clips of NTU RGB+D for pyskl's recipes.")
+    parser = Parser(
+        "ntu_pyskl_gendata.py", description="Prepare the clips of NTU RGB+D for pyskl's recipes.", allow_abbrev=False
+    )
     add_set_flags(parser, "pyskl")
     about = (
         "keep the numbers of the recordings (default: rounded to float16 as in pyskl's files, a step of 2 mm at 3 m)"

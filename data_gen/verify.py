@@ -218,7 +218,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     Raises:
         InputError: the command line is not usable, or there are no clips to be read.
     """
-    parser = Parser("verify.py", description="Count clips, look at every one, and add up a checksum.")
+    parser = Parser(
+        "verify.py", description="Count clips, look at every one, and add up a checksum.", allow_abbrev=False
+    )
     about = "a folder of clips (compact, dense or NW-UCLA's), or a .npy, .npz or .pkl file"
     parser.add_argument("source", metavar="DIR_OR_FILE", help=about)
     parser.add_flag("--label-path", metavar="FILE", help="of a .npy file (default: {train,val}_label.pkl beside it)")
