@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -33,7 +34,10 @@ def check_window(window: int, name: str = "window") -> None:
 
 def occupied(clip: Clip) -> tuple[int, int]:
     """First frame with a non-zero value, and one past the last such frame; (0, T) for an all-zero clip."""
-    frames = np.flatnonzero((clip != 0).any(axis=(0, 2, 3)))
+    channels, length, joints, bodies = clip.shape
+    # A sum of absolute values is zero for zeros alone; a matrix product sums faster than any reduction.
+    sums = np.abs(clip).reshape(channels, length, -1) @ np.ones(joints * bodies, clip.dtype)
+    frames = np.flatnonzero(sums.any(axis=0))
     return (int(frames[0]), int(frames[-1]) + 1) if len(frames) else (0, clip.shape[1])
 
 
@@ -126,14 +130,13 @@ class RandomMove:
         return Motion(frames, *(rng.choice(values, len(frames)) for values in candidates))
 
     def apply(self, clip: Clip, drawn: Motion) -> Clip:
-        times = np.arange(clip.shape[1])
-        angle = np.deg2rad(_between(times, drawn.frames, drawn.angle))
-        scale = _between(times, drawn.frames, drawn.scale)
-        cosine, sine = (np.cos(angle) * scale)[:, None, None], (np.sin(angle) * scale)[:, None, None]
+        rows = np.stack([np.deg2rad(drawn.angle), drawn.scale, drawn.shift_x, drawn.shift_y])
+        angle, scale, shift_x, shift_y = _between(clip.shape[1], drawn.frames, rows)[:, :, None, None]
+        cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
         x, y = clip[0], clip[1]  # (T, V, M)
         moved: Clip = clip.copy()
-        moved[0] = cosine * x - sine * y + _between(times, drawn.frames, drawn.shift_x)[:, None, None]
-        moved[1] = sine * x + cosine * y + _between(times, drawn.frames, drawn.shift_y)[:, None, None]
+        moved[0] = cosine * x - sine * y + shift_x
+        moved[1] = sine * x + cosine * y + shift_y
         return moved
 
 
@@ -142,9 +145,12 @@ def key_frames(frames: int, moves: int) -> np.ndarray:
     return np.append(np.arange(0, frames, frames / moves).round().astype(int), frames)
 
 
-def _between(times: np.ndarray, frames: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values at ``times``: each stretch runs evenly from its first to its last frame, both inclusive."""
-    result = np.empty(len(times))
-    for begin, end, first, last in zip(frames[:-1], frames[1:], values[:-1], values[1:], strict=True):
-        result[begin:end] = np.linspace(first, last, end - begin)
+def _between(length: int, frames: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rows of values at every frame: each stretch runs evenly from its first to its last frame, both inclusive.
+
+    Shapes: ``frames`` (K,), ``values`` (rows, K) -> (rows, length).
+    """
+    result = np.empty((len(values), length))
+    for number, (begin, end) in enumerate(itertools.pairwise(frames.tolist())):
+        result[:, begin:end] = np.linspace(values[:, number], values[:, number + 1], end - begin, axis=1)
     return result
