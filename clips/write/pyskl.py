@@ -44,13 +44,12 @@ def write_pyskl(
         file.write(b"\x80\x03}(")  # a dictionary; up to its end, keys and values
         file.write(_piece("split") + _piece({name: list(names) for name, names in splits.items()}))
         file.write(_piece("annotations") + b"]")
-        batch: list[bytes] = []
-        for item in annotations:
-            batch.append(_piece(dict(item)))
-            if len(batch) == _BATCH:
-                file.write(b"(" + b"".join(batch) + b"e")
-                batch = []
-        file.write(b"(" + b"".join(batch) + b"e" + b"u.")
+        file.write(b"(")
+        for number, item in enumerate(annotations, 1):
+            file.write(_piece(dict(item)))
+            if number % _BATCH == 0:
+                file.write(b"e(")
+        file.write(b"eu.")
 
 
 def _piece(value: Any) -> bytes:
