@@ -16,7 +16,7 @@ from errors import InputError
 
 _RAW = "data/kinetics_raw"
 _PARTS = ("val", "train")
-ABOUT = {"lineage": "st-gcn", "layout": "openpose"}
+ABOUT = {"lineage": "st-gcn", "layout": "openpose", "dataset": "kinetics"}
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -58,8 +58,12 @@ def add_ntu_flags(parser: Parser, out: str) -> None:
     add_preparation_flags(parser, out, "dense")
 
 
-def prepare_ntu(samples: Sequence[Sample], protocols: Mapping[str, Protocol], given: argparse.Namespace) -> int:
+def prepare_ntu(
+    samples: Sequence[Sample], protocols: Mapping[str, Protocol], given: argparse.Namespace, dataset: str
+) -> int:
     """Write the clips of ``samples`` as the flags say, every recording read once; the exit code of the command.
+
+    ``dataset`` is what a store says it holds, ``ntu60`` or ``ntu120``.
 
     Raises:
         InputError: the list of recordings to leave out, or the disk, is not usable.
@@ -68,7 +72,7 @@ def prepare_ntu(samples: Sequence[Sample], protocols: Mapping[str, Protocol], gi
     kept = [sample for sample in samples if Path(sample.source).stem not in left_out]
     print(f"{len(samples)} recordings, {len(samples) - len(kept)} of them on the list of those to leave out")
     parts = tuple(f"{name}/{part}" for name in protocols for part in ("train", "val"))
-    return prepare(kept, parts, ntu_clip, CLIP_SHAPE, given, ABOUT)
+    return prepare(kept, parts, ntu_clip, CLIP_SHAPE, given, {**ABOUT, "dataset": dataset})
 
 
 def list_recordings(

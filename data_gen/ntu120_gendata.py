@@ -32,7 +32,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     for text in sorted({given.part1_path or _RAW[0], given.part2_path or _RAW[1]}):  # one folder may hold both parts
         folder = ROOT / "data_gen" / text if text in _RAW else Path(text)
         samples += list_recordings(folder, os.path.join(text, ""), _PROTOCOLS)
-    return prepare_ntu(samples, _PROTOCOLS, given)
+    return prepare_ntu(samples, _PROTOCOLS, given, "ntu120")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     mine = [sample for sample in samples if sample.label < NUM_CLASSES_60]
     if len(mine) < len(samples):
         print(f"{len(samples) - len(mine)} recordings are of NTU RGB+D 120 only and stay out")
-    return prepare_ntu(mine, _PROTOCOLS, given)
+    return prepare_ntu(mine, _PROTOCOLS, given, "ntu60")
 
 
 if __name__ == "__main__":
