@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ MERGED = {
     "joint_jm": ("joint", "joint_motion"),
     "bone_jm": ("bone", "bone_motion"),
 }
+
+# joint_k2, joint_motion_k2: each joint relative to its ancestor two edges up, and likewise up to 9 (InfoGCN, MSA-GCN).
+_KHOP = re.compile(r"joint(?:_motion)?_k([1-9])")
 
 # What becomes of the scores of 2-D poses: their difference, as of coordinates (MS-G3D), or their mean (pyskl: OpenPose
 # and COCO), that in bones alone (pyskl: hands).
@@ -48,6 +52,24 @@ def bone(clip: Clip, bone_pairs: tuple[tuple[int, int], ...]) -> Clip:
     return vectors
 
 
+def hops_of(stream: str) -> int:
+    """How many edges up the joint is that a k-hop stream takes off; 0 for another stream."""
+    found = _KHOP.fullmatch(stream)
+    return int(found[1]) if found else 0
+
+
+def ancestor_pairs(edges: tuple[tuple[int, int], ...], k: int) -> tuple[tuple[int, int], ...]:
+    """(joint, its ancestor ``k`` edges up) for every joint that has one; ``edges`` are (child, parent) of a tree.
+
+    As bone pairs they give the k-hop stream: a joint without such an ancestor keeps its position.
+    """
+    parent = dict(edges)
+    above = {joint: joint for edge in edges for joint in edge}
+    for _ in range(k):
+        above = {joint: parent[end] for joint, end in above.items() if end in parent}
+    return tuple(sorted(above.items()))
+
+
 def motion(clip: Clip) -> Clip:
     """Displacement from each frame to the next; the last frame is zero (2s-AGCN lineage).
 
@@ -59,8 +81,9 @@ def motion(clip: Clip) -> Clip:
 
 
 def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...], scores: str = "difference") -> Clip:
-    """The ``stream`` (one of ``STREAMS`` or ``MERGED``, then of 2C channels) of a joint clip (..., C, T, V, M).
+    """The ``stream`` (one of ``STREAMS``, k-hop, or ``MERGED``, then of 2C channels) of a joint clip (..., C, T, V, M).
 
+    ``bone_pairs`` are the bones, or a k-hop stream's ``ancestor_pairs``.
     ``scores`` is one of ``SCORES``; other than ``difference`` it needs C = 3, the third channel being the score.
 
     Raises:
@@ -70,13 +93,13 @@ def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...], sco
         raise ValueError("scores are the third of three channels")
     if stream in MERGED:
         return np.concatenate([derive(clip, part, bone_pairs, scores) for part in MERGED[stream]], axis=-4)
-    if stream.startswith("bone"):
+    if stream.startswith("bone") or hops_of(stream):
         joints, clip = clip, bone(clip, bone_pairs)
         if scores != "difference":
             score = joints[..., _SCORE, :, :, :]
             ends = _other_ends(clip.shape[-2], bone_pairs)
             clip[..., _SCORE, :, :, :] = (score + score[..., ends, :]) / 2
-    if stream.endswith("motion"):
+    if "motion" in stream:
         still, clip = clip, motion(clip)
         if scores == "mean":
             score = still[..., _SCORE, :, :, :]
@@ -97,8 +120,9 @@ def check_stream(stream: str, key: str) -> str:
         InputError: it is none; the nearest is named.
     """
     known = (*STREAMS, *MERGED)
-    if stream not in known:
-        raise InputError(f"{key}: {stream!r} is not one of {', '.join(known)}{did_you_mean(stream, known)}")
+    if stream not in known and not hops_of(stream):
+        names = f"{', '.join(known)}, joint_k<1 to 9>, joint_motion_k<1 to 9>"
+        raise InputError(f"{key}: {stream!r} is not one of {names}{did_you_mean(stream, known)}")
     return stream
 
 

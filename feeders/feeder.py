@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from clips.prompt_bones import PROMPT_STREAMS, prompt_pairs
 from clips.store import Store, compact_behind, open_store
-from clips.streams import check_stream, stream_of_file
+from clips.streams import ancestor_pairs, check_stream, hops_of, stream_of_file
 from errors import InputError
 from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.prenormalize import PreNormalize2D
@@ -152,7 +152,8 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
     def _bone_pairs(self, stream: str, layout: Any) -> tuple[tuple[int, int], ...]:
         """The bones that ``stream`` needs; none when it needs none."""
-        if "bone" not in stream:
+        k = hops_of(stream)
+        if "bone" not in stream and not k:
             return ()
         joints = self.store.clip(0).shape[2]
         if layout is not None:
@@ -163,6 +164,8 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
             raise InputError(
                 f"{self.store.source} has {joints} joints, but layout {skeleton.name!r} {skeleton.num_joints}"
             )
+        if k:
+            return ancestor_pairs(skeleton.edges, k)
         return prompt_pairs(skeleton, stream) if stream in PROMPT_STREAMS else skeleton.bone_pairs
 
     def _normalize(self) -> Normalize:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clips.streams import SCORES, STREAMS, bone, check_stream, derive, motion, stream_of_file
+from clips.streams import SCORES, STREAMS, ancestor_pairs, bone, check_stream, derive, hops_of, motion, stream_of_file
 from errors import InputError
+from graph.adjacency import khop_relative
 from graph.layouts import LAYOUTS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -178,3 +179,24 @@ def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
 )
 def test_the_stream_that_a_file_name_announces(path: str, stream: str | None) -> None:
     assert stream_of_file(path) == stream
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 8, 9])
+@pytest.mark.parametrize("skeleton", ["infogcn-ntu", "nw-ucla", "openpose"])
+def test_khop_streams_take_the_ancestor_off(skeleton: str, k: int) -> None:
+    layout = LAYOUTS[skeleton]
+    clip = np.random.default_rng(0).normal(size=(3, 6, layout.num_joints, 2)).astype(np.float32)
+    relative = khop_relative(layout.num_joints, layout.edges, k)
+    want = np.einsum("vu,ctum->ctvm", relative, clip)
+    pairs = ancestor_pairs(layout.edges, k)
+    np.testing.assert_allclose(derive(clip, f"joint_k{k}", pairs), want, atol=1e-6)
+    moving = derive(clip, f"joint_motion_k{k}", pairs)
+    np.testing.assert_allclose(moving[:, :-1], np.diff(want, axis=1), atol=1e-5)
+    assert not moving[:, -1].any()
+
+
+def test_khop_streams_are_streams() -> None:
+    assert check_stream("joint_k2", "stream") == "joint_k2"
+    assert (hops_of("joint_motion_k7"), hops_of("bone")) == (7, 0)
+    with pytest.raises(InputError, match=r"'joint_k0' is not one of joint, .* joint_k<1 to 9>"):
+        check_stream("joint_k0", "stream")
