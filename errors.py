@@ -29,3 +29,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The hint ``"; did you mean 'x'?"`` for the nearest of ``known``, or the empty string when nothing is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def in_a_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clips.streams import Clip
-from errors import InputError, did_you_mean
+from errors import InputError, did_you_mean, in_a_line
 from graph.layout import SkeletonLayout
 from graph.layouts import LAYOUTS
 
@@ -178,7 +178,7 @@ def _read_index(folder: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError as error:
         raise InputError(f"{folder / INDEX}: no such file") from error
     except Exception as error:  # damaged bytes can make NumPy raise nearly anything
-        raise InputError(f"{folder / INDEX}: not readable: {error or type(error).__name__}") from error
+        raise InputError(f"{folder / INDEX}: not readable: {in_a_line(error)}") from error
     for name, (kind, axes) in wanted.items():
         if name not in index or index[name].dtype.kind != kind or index[name].ndim != axes:
             raise InputError(f"{folder / INDEX}: wanted {name} as an array of {axes} axes, kind {kind}")
@@ -197,7 +197,7 @@ def _read_values(folder: Path, mmap: bool) -> NDArray[np.float32]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except Exception as error:  # damaged bytes can make NumPy raise nearly anything
-        raise InputError(f"{path}: not a readable .npy array: {error or type(error).__name__}") from error
+        raise InputError(f"{path}: not a readable .npy array: {in_a_line(error)}") from error
     if values.dtype != np.float32 or values.ndim != 1:
         raise InputError(f"{path}: wanted float32 numbers in a row, got {values.dtype} {values.shape}")
     return np.asarray(values)

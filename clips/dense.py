@@ -12,7 +12,7 @@ import numpy as np
 
 from clips.read.pickles import read_pickle
 from clips.streams import Clip
-from errors import InputError
+from errors import InputError, in_a_line
 from graph.layout import SkeletonLayout
 
 
@@ -82,7 +82,7 @@ def open_array(path: str | os.PathLike[str], *, mmap: bool = True) -> np.ndarray
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except Exception as error:  # damaged bytes can make NumPy raise nearly anything
-        raise InputError(f"{path}: not a readable .npy array: {error or type(error).__name__}") from error
+        raise InputError(f"{path}: not a readable .npy array: {in_a_line(error)}") from error
     if data.ndim != 5 or data.dtype.kind != "f":
         raise InputError(f"{path}: wanted real numbers (N, C, T, V, M), got {data.dtype} {data.shape}")
     return data

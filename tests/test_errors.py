@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from errors import InputError, did_you_mean
+from errors import InputError, did_you_mean, in_a_line, one_of
 
 
 def test_an_input_error_is_a_value_error_with_its_text() -> None:
@@ -27,3 +27,14 @@ def test_an_input_error_is_a_value_error_with_its_text() -> None:
 )
 def test_the_nearest_name(name: str, known: list[str], hint: str) -> None:
     assert did_you_mean(name, known) == hint
+
+
+def test_errors_of_others_in_a_line() -> None:
+    assert in_a_line(ValueError("one\n  two\nthree")) == "one two three"
+    assert in_a_line(MemoryError()) == "MemoryError"
+
+
+def test_a_value_that_is_none_of_those_known() -> None:
+    one_of("act", "relu", ("relu", "swish"))
+    with pytest.raises(InputError, match=r"act is 'rely', wanted one of relu, swish; did you mean 'relu'\?"):
+        one_of("act", "rely", ("relu", "swish"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clips.streams import Clip
-from errors import InputError, did_you_mean
+from errors import InputError, did_you_mean, in_a_line
 from graph.layout import SkeletonLayout
 
 PARTS = ("train", "test")
@@ -91,7 +91,7 @@ def _read(path: str | os.PathLike[str], name: str, *, mmap: bool) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except Exception as error:  # damaged bytes can make NumPy and zipfile raise nearly anything
-        raise InputError(f"{path}: not a readable .npz file: {error or type(error).__name__}") from error
+        raise InputError(f"{path}: not a readable .npz file: {in_a_line(error)}") from error
 
 
 def _mapped(path: str | os.PathLike[str], member: zipfile.ZipInfo) -> np.ndarray:

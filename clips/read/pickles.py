@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from errors import InputError
+from errors import InputError, in_a_line
 
 # What NumPy and the standard library write for containers and arrays.
 _CONTAINERS = {("builtins", name) for name in ("set", "frozenset", "complex", "slice", "bytes", "bytearray")} | {
@@ -112,4 +112,4 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # damaged bytes can make pickle raise nearly anything
-        raise InputError(f"{path}: not a readable pickle: {error or type(error).__name__}") from error
+        raise InputError(f"{path}: not a readable pickle: {in_a_line(error)}") from error
