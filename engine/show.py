@@ -1,4 +1,4 @@
-"""Pictures: a clip as a strip of frames (PNG) or an animation (GIF), and a confusion matrix.
+"""Pictures: a clip as a strip of frames (PNG) or an animation (GIF), a confusion matrix, what a data set holds.
 
 ``python3 -m engine.show data/ntu/xsub/val_data_joint.npy:S001C001P003R001A001.skeleton --out clip.gif``
 """
@@ -25,8 +25,11 @@ from clips.normalize import strongest_bodies
 from clips.read.ntu import read_ntu
 from clips.store import Store, open_store
 from clips.streams import Clip
+from clips.whole import open_whole
 from command_line import Parser, exit_code
+from data_gen.verify import verify
 from engine.fusion import fused_scores
+from engine.histograms import draw_histograms
 from engine.scores import judge
 from errors import InputError, did_you_mean
 from graph.layout import SkeletonLayout
@@ -122,20 +125,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(argv: Sequence[str] | None) -> int:
-    about = "Draw a clip as a PNG strip or a GIF animation, or how a run confuses the classes."
+    about = "Draw a clip as a PNG strip or a GIF animation, how a run confuses classes, or what a data set holds."
     parser = Parser("engine.show", description=about, allow_abbrev=False)
     parser.add_argument("clip", nargs="?", metavar="FILE[:NAME]", help="a .npy, .pkl or .skeleton, and which clip")
     parser.add_argument("--out", required=True, metavar="FILE", help="picture to write: .png or .gif")
     parser.add_flag("--scores", nargs="+", metavar="DIR", help="draw the confusion matrix of these streams, fused 1:1")
+    parser.add_flag("--data-set", metavar="PATH", help="draw how many clips of each class and length these data have")
     parser.add_flag("--class-names", metavar="SET", help="names for it: a data set, or a file with one name a line")
     parser.add_argument("--labels", metavar="FILE", help="label pickle of a .npy (default: the one beside it)")
     parser.add_argument("--layout", metavar="NAME", help="skeleton: built-in name or YAML file")
     given = parser.parse_strictly(argv)
-    if bool(given.clip) == bool(given.scores):
-        raise InputError("name a clip to draw, or the --scores of a confusion matrix")
+    if sum(map(bool, (given.clip, given.scores, given.data_set))) != 1:
+        raise InputError("name a clip to draw, or the --scores of a confusion matrix, or a --data-set")
     suffix = Path(given.out).suffix
-    if suffix not in ((".png",) if given.scores else (".png", ".gif")):
-        raise InputError(f"--out: {given.out} must end in .png" + ("" if given.scores else " or .gif"))
+    if suffix not in ((".png", ".gif") if given.clip else (".png",)):
+        raise InputError(f"--out: {given.out} must end in .png" + (" or .gif" if given.clip else ""))
+    if given.data_set:
+        report = verify(open_whole(given.data_set, given.labels), None)
+        save_figure(draw_histograms(report), given.out)
+        print(f"{given.out}: {report['clips']} clips of {given.data_set}")
+        return 0
     if given.scores:
         print(f"{given.out}: {_draw_scores(given.scores, given.class_names, given.out)}")
         return 0
