@@ -239,7 +239,7 @@ def compare_training(golden: Golden, model: nn.Module, own: KeyMap, forward: For
     report.append(compare(f"loss of {steps} SGD steps", losses, want["sgd_losses_f64"], GRADIENTS, VALUES))
     names = [str(name) for name in want["param_names"]]
     parameters = dict(twin.named_parameters())
-    norms = [parameters[own(name)].norm().item() for name in names]
+    norms = [parameters[own(name)].double().norm().item() for name in names]  # a table of joints is one too
     report.append(compare("param_l2_after_sgd", norms, want["param_l2_after_sgd"], GRADIENTS, VALUES, names))
     # Five momentum steps multiply the gap of the gradients into the loss that follows them.
     report.append(compare("loss after SGD", final, want["loss_train_after_sgd_f64"], GRADIENTS, VALUES))

@@ -28,7 +28,8 @@ PYSKL_GRAPH: dict[str, Any] = {
 
 @pytest.mark.parametrize("stem", MSTGCN)
 def test_mstgcn(stem: str, golden: Any, check_model: Any) -> None:
-    check_model(stem, mstgcn.Model(**golden(stem).meta["constructor"]["args"]))
+    model = mstgcn.Model(**golden(stem).meta["constructor"]["args"])
+    check_model(stem, model, skip=["stage gap"])  # ours averages without a module of that name
 
 
 @pytest.mark.parametrize("stem", DGSTGCN)
