@@ -1,4 +1,4 @@
-"""Clips per CPU second against peers: ``python3 -m benchmarks.feeding --msg3d DIR --pyskl DIR``.
+"""Clips per CPU second against peers: ``python3 -m benchmarks.feeding --peer msg3d=DIR pyskl=DIR``.
 
 Every feeder goes through the same made clips, augmented as its recipe says, in a process of its own; peer and own
 process take turns. CPU time counts that of worker processes, and not that of starting Python and opening the data.
@@ -20,7 +20,7 @@ import numpy as np
 
 from command_line import Parser, exit_code, whole_number
 from data_gen.prepare import ROOT
-from errors import InputError
+from errors import InputError, one_of
 
 _BATCH = 32
 
@@ -101,24 +101,25 @@ def run(argv: Sequence[str] | None = None) -> int:
         InputError: a peer is not the checkout it should be, or fails.
     """
     parser = Parser("benchmarks.feeding", description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_flag("--msg3d", metavar="DIR", help="an MS-G3D checkout: shift, choose and move, its DataLoader")
-    parser.add_flag("--pyskl", metavar="DIR", help="a pyskl checkout: the training pipeline of DG-STGCN, bone stream")
+    about = "checkouts: msg3d (shift, choose and move, its DataLoader), pyskl (DG-STGCN's training pipeline, bones)"
+    parser.add_flag("--peer", nargs="+", required=True, metavar="NAME=DIR", help=about)
     parser.add_flag("--clips", type=whole_number(_BATCH), default=320, metavar="N", help="(default: 320)")
     parser.add_flag("--pairs", type=whole_number(1), default=5, metavar="N", help="turns of each (default: 5)")
     given = parser.parse_strictly(argv)
+    peers = dict(peer.partition("=")[::2] for peer in given.peer)
+    for name in peers:
+        one_of("--peer", name, _AGAINST)
     reached = True
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        if given.msg3d:
-            reached &= _against_msg3d(Path(given.msg3d), work, given.clips, given.pairs)
-        if given.pyskl:
-            reached &= _against_pyskl(Path(given.pyskl), work, given.clips, given.pairs)
+        for name, checkout in peers.items():
+            reached &= _AGAINST[name](Path(checkout), work, given.clips, given.pairs)
     return 0 if reached else 1
 
 
 def _against_msg3d(peer: Path, work: Path, count: int, pairs: int) -> bool:
     if not (peer / "feeders" / "feeder.py").is_file():
-        raise InputError(f"{peer}: no feeders/feeder.py in it; --msg3d wants an MS-G3D checkout")
+        raise InputError(f"{peer}: no feeders/feeder.py in it; msg3d wants an MS-G3D checkout")
     data, labels = work / "train_data_joint.npy", work / "train_label.pkl"
     rng = np.random.default_rng(0)
     clips = np.zeros((count, 3, 300, 25, 2), np.float32)
@@ -137,7 +138,7 @@ def _against_msg3d(peer: Path, work: Path, count: int, pairs: int) -> bool:
 
 def _against_pyskl(peer: Path, work: Path, count: int, pairs: int) -> bool:
     if not (peer / "pyskl" / "datasets" / "pipelines" / "pose_related.py").is_file():
-        raise InputError(f"{peer}: no pyskl/datasets/pipelines in it; --pyskl wants a pyskl checkout")
+        raise InputError(f"{peer}: no pyskl/datasets/pipelines in it; pyskl wants a pyskl checkout")
     data = work / "made.pkl"
     rng = np.random.default_rng(0)
     annotations = []
@@ -156,6 +157,9 @@ def _against_pyskl(peer: Path, work: Path, count: int, pairs: int) -> bool:
     theirs = _PYSKL.format(peer=str(peer), data=str(data), batch=_BATCH)
     title = "pyskl's training pipeline (normalise, rotate, bones, sample, format), one process each"
     return _compare(title, theirs, _OURS.format(arguments=arguments, batch=_BATCH), pairs, at_least=10)
+
+
+_AGAINST = {"msg3d": _against_msg3d, "pyskl": _against_pyskl}
 
 
 def _compare(title: str, theirs: str, ours: str, pairs: int, *, at_least: float) -> bool:
