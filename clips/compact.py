@@ -23,6 +23,7 @@ from graph.layout import SkeletonLayout
 from graph.layouts import LAYOUTS
 
 FORMAT = 1
+MOST_NUMBERS = 2**28  # in a clip, a gigabyte; more is a damaged size
 ABOUT, INDEX, VALUES = "store.json", "index.npz", "clips.npy"
 TRACK_FIELDS = ("clip", "body", "start", "length", "looped")
 
@@ -136,6 +137,9 @@ class CompactStore:
             or (start[looped != 0] != 0).any()
         ):
             raise InputError(f"{self.source}: {INDEX} is damaged: a track lies outside its clip")
+        largest = int(self._frames.max(initial=0)) * self._channels * self._joints * self._bodies
+        if largest > MOST_NUMBERS or self._frames.min(initial=0) < 0:
+            raise InputError(f"{self.source}: a clip of {largest} numbers; {ABOUT} or {INDEX} is damaged")
         if self._offsets[-1] != self._values.size:
             raise InputError(
                 f"{self.source}: {VALUES} has {self._values.size} numbers, but {INDEX} speaks of {self._offsets[-1]}"
@@ -165,7 +169,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / ABOUT}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{folder / ABOUT}: not the description of a compact store: {error!r}") from error
-    if about.get("format") != FORMAT or not all(isinstance(size, int) and size > 0 for size in sizes):
+    if about.get("format") != FORMAT or not all(isinstance(size, int) and 0 < size < 2**16 for size in sizes):
         raise InputError(f"{folder / ABOUT}: wanted format {FORMAT} with channels, joints and bodies")
     return dict(about)
 
