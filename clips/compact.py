@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from clips.streams import Clip
 from errors import InputError, did_you_mean, in_a_line
 from graph.layout import SkeletonLayout
-from graph.layouts import LAYOUTS
+from graph.layouts import BUILT_IN
 
 FORMAT = 1
 MOST_NUMBERS = 2**28  # in a clip, a gigabyte; more is a damaged size
@@ -92,7 +92,7 @@ class CompactStore:
         index = _read_index(Path(folder))
         self._values = _read_values(Path(folder), mmap)
         self._channels, self._joints, self._bodies = about["channels"], about["joints"], about["bodies"]
-        self.layout: SkeletonLayout | None = LAYOUTS.get(str(about.get("layout")))
+        self.layout: SkeletonLayout | None = BUILT_IN.get(str(about.get("layout")))
         self._frames, self._tracks = index["frames"], index["tracks"]
         sizes = self._channels * self._joints * self._tracks[:, TRACK_FIELDS.index("length")]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])

@@ -1,4 +1,4 @@
-"""The skeletons of the field's data sets, as tables, and how a setting finds one of them."""
+"""The skeletons of the field's data sets, as tables, and how a setting finds one of them or a pose estimator's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from errors import InputError, did_you_mean
+from graph.estimators import H36M_17, HALPE_26, MEDIAPIPE_33, OPENPOSE_25
 from graph.layout import Pairs, SkeletonLayout, layout_from_mapping, read_layout
 
 _NTU_JOINTS = (
@@ -158,6 +159,14 @@ LAYOUTS: dict[str, SkeletonLayout] = {
     for layout in (NTU, NTU_PYSKL, NTU_INFOGCN, OPENPOSE, NW_UCLA, COCO, HANDMP, SMPL, TOYOTA_UNIK, TOYOTA_AGCN)
 }
 
+# What recordings of one's own come from. No data set is taken for one of these by its number of joints.
+ESTIMATORS: dict[str, SkeletonLayout] = {
+    **{"openpose-18": OPENPOSE, "openpose-25": OPENPOSE_25, "coco-17": COCO, "halpe-26": HALPE_26},
+    **{"mediapipe-33": MEDIAPIPE_33, "h36m-17": H36M_17, "smpl-24": SMPL},
+}
+
+BUILT_IN = LAYOUTS | ESTIMATORS
+
 
 def find_layout(value: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
     """The skeleton that a setting means: a built-in name, a YAML file, a mapping written in place, or a layout.
@@ -172,12 +181,12 @@ def find_layout(value: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayo
     if not isinstance(value, str | os.PathLike):
         raise InputError(f"layout: {value!r} is neither a name, nor a YAML file, nor a mapping")
     text = os.fspath(value)
-    if text in LAYOUTS:
-        return LAYOUTS[text]
+    if text in BUILT_IN:
+        return BUILT_IN[text]
     if text.endswith((".yaml", ".yml")):
         return read_layout(value)
     raise InputError(
-        f"layout: {text!r} is neither a YAML file (.yaml) nor one of {', '.join(LAYOUTS)}{did_you_mean(text, LAYOUTS)}"
+        f"layout: {text!r} is neither a YAML file (.yaml) nor one of {', '.join(BUILT_IN)}{did_you_mean(text, BUILT_IN)}"
     )
 
 

@@ -12,13 +12,16 @@ import pytest
 
 from errors import InputError
 from graph.layout import layout_from_metadata, read_layout
-from graph.layouts import LAYOUTS, find_layout, layout_for_joints
+from graph.layouts import BUILT_IN, ESTIMATORS, LAYOUTS, find_layout, layout_for_joints
 
 ROOT = Path(__file__).parents[2]
 TABLES: dict[str, dict[str, Any]] = json.loads((ROOT / "tests/golden/skeletons.json").read_text())
 OWN = {"utd-mhad": "utd-mhad/utd_mhad.pkl", "hdm05": "hdm05-11/hdm05_11.pkl"}
 # How names say left and right where not in full.
-SIDES = {"openpose": ("^L", "R"), "smpl": ("^l", "r"), "hdm05": ("^l", "r")}
+SIDES = {
+    **{name: ("^L", "R") for name in ("openpose", "openpose-18", "openpose-25", "halpe-26")},
+    **{name: ("^l", "r") for name in ("smpl", "smpl-24", "hdm05")},
+}
 
 
 def pairs(table: list[list[int]]) -> list[tuple[int, int]]:
@@ -43,15 +46,15 @@ def test_skeletons_equal_the_published_tables(name: str) -> None:
     assert len(layout.joints) == layout.num_joints
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_the_center_is_the_joint_that_all_edges_lead_to(name: str) -> None:
-    layout = LAYOUTS[name]
+    layout = BUILT_IN[name]
     assert {layout.center} == set(range(layout.num_joints)) - {child for child, _ in layout.edges}
 
 
-@pytest.mark.parametrize("name", [*LAYOUTS, *OWN])
+@pytest.mark.parametrize("name", [*BUILT_IN, *OWN])
 def test_mirrored_joints_are_the_ones_with_mirrored_names(name: str) -> None:
-    layout = LAYOUTS.get(name) or read_layout(ROOT / f"config/skeletons/{name}.yaml")
+    layout = BUILT_IN.get(name) or read_layout(ROOT / f"config/skeletons/{name}.yaml")
     left, right = SIDES.get(name, ("left", "right"))
     mirrored = [(joint, re.sub(left, right, joint)) for joint in layout.joints]
     expected = {frozenset(pair) for pair in mirrored if pair[0] != pair[1] and pair[1] in layout.joints}
@@ -59,9 +62,41 @@ def test_mirrored_joints_are_the_ones_with_mirrored_names(name: str) -> None:
     assert len(expected) == len(layout.mirror)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "toyota-unik"])
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "toyota-unik"])
 def test_every_joint_has_one_bone(name: str) -> None:
-    assert sorted(v1 for v1, _ in LAYOUTS[name].bone_pairs) == list(range(LAYOUTS[name].num_joints))
+    assert sorted(v1 for v1, _ in BUILT_IN[name].bone_pairs) == list(range(BUILT_IN[name].num_joints))
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimators_name_ends_in_its_number_of_joints(name: str) -> None:
+    layout = ESTIMATORS[name]
+    assert name.endswith(f"-{layout.num_joints}")
+    assert len(layout.joints) == layout.num_joints
+    assert find_layout(name) is layout
+
+
+def reflected(joint: int, mirror: tuple[tuple[int, int], ...]) -> int:
+    return {**dict(mirror), **{b: a for a, b in mirror}}.get(joint, joint)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimators_edges_are_the_same_in_a_mirror(name: str) -> None:
+    layout = ESTIMATORS[name]
+    assert {(reflected(a, layout.mirror), reflected(b, layout.mirror)) for a, b in layout.edges} == set(layout.edges)
+
+
+def test_body_25_is_the_18_with_hips_that_hang_from_their_middle_and_feet() -> None:
+    old, new = ESTIMATORS["openpose-18"], ESTIMATORS["openpose-25"]
+    named = {layout: {(layout.joints[a], layout.joints[b]) for a, b in layout.edges} for layout in (old, new)}
+    assert named[old] - named[new] == {("RHip", "RShoulder"), ("LHip", "LShoulder")}
+    feet = {joint for joint in new.joints if joint.endswith(("Toe", "Heel"))}
+    assert {a for a, _ in named[new] - named[old]} == {"MidHip", "RHip", "LHip", *feet}
+    assert len(feet) == 6
+
+
+def test_halpe_begins_with_cocos_joints() -> None:
+    words = [joint.replace("left_", "l").replace("right_", "r") for joint in ESTIMATORS["coco-17"].joints]
+    assert [joint.lower() for joint in ESTIMATORS["halpe-26"].joints[:17]] == words
 
 
 def test_unik_leaves_the_head_without_a_bone() -> None:
@@ -107,6 +142,12 @@ def test_what_names_no_skeleton_is_refused(value: Any, message: str) -> None:
 )
 def test_a_number_of_joints_names_its_skeleton(joints: int, name: str) -> None:
     assert layout_for_joints(joints, "data").name == name
+
+
+@pytest.mark.parametrize("joints", [26, 33])
+def test_no_data_set_is_taken_for_an_estimators(joints: int) -> None:
+    with pytest.raises(InputError, match=f"no built-in skeleton has {joints} joints"):
+        layout_for_joints(joints, "my.npy")
 
 
 def test_a_number_of_joints_with_several_skeletons_asks_which() -> None:
