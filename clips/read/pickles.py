@@ -1,4 +1,4 @@
-"""Pickles read as data: plain Python containers and NumPy arrays, never a function call of the file's choosing."""
+"""Pickles read as data: plain containers, NumPy arrays and torch tensors, never a call of the file's choosing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from clips.read.tensors import load_storage, rebuild_tensor
 from errors import InputError, in_a_line
 
 # What NumPy and the standard library write for containers and arrays.
@@ -72,6 +73,7 @@ _ARRAYS = {
     ("multiarray", "scalar"): _scalar,
     ("numeric", "_frombuffer"): _frombuffer,
 }
+_TENSORS = {("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor, ("torch.storage", "_load_from_bytes"): load_storage}
 
 
 def numpy_scalars() -> list[Any]:
@@ -91,6 +93,8 @@ class _DataUnpickler(pickle.Unpickler):
         known = (last if package in ("numpy.core", "numpy._core") else module, name)
         if known in _ARRAYS:
             return _ARRAYS[known]
+        if known in _TENSORS:
+            return _TENSORS[known]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not plain data, so it was not loaded")
 
     def persistent_load(self, pid: Any) -> NoReturn:
@@ -98,7 +102,7 @@ class _DataUnpickler(pickle.Unpickler):
 
 
 def read_pickle(path: str | os.PathLike[str]) -> Any:
-    """What a pickle holds, if that is only containers, strings, numbers and NumPy arrays.
+    """What a pickle holds, if that is only containers, strings, numbers, NumPy arrays and torch tensors (as arrays).
 
     Raises:
         InputError: no such file; damaged; or it names anything else (such a pickle could run code).
