@@ -1,7 +1,7 @@
 """The skeletons of pose estimators, in the order and under the names of their output, each a tree.
 
-What an estimator draws has cycles (a torso, a hand) or loose parts (a mouth); where its lines are no tree, a joint hangs
-from the nearest one towards the body, as in COCO's.
+What an estimator draws has cycles (a torso, a hand) or loose parts (a mouth); where its lines are no tree, a joint
+hangs from the nearest one towards the body, as in COCO's.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ HALPE_26 = SkeletonLayout(
     ),
     center=18,
     joints=(
-        "Nose", "LEye", "REye", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist", "LHip",
-        "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle", "Head", "Neck", "Hip", "LBigToe", "RBigToe", "LSmallToe",
+        "Nose", "LEye", "REye", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist",
+        "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle", "Head", "Neck", "Hip", "LBigToe", "RBigToe", "LSmallToe",
         "RSmallToe", "LHeel", "RHeel",
     ),
     mirror=(
@@ -74,7 +74,8 @@ H36M_17 = SkeletonLayout(
     ),
     joints=(
         "root", "right_hip", "right_knee", "right_foot", "left_hip", "left_knee", "left_foot", "spine", "thorax",
-        "neck_base", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
+        "neck_base", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow",
+        "right_wrist",
     ),
     mirror=((1, 4), (2, 5), (3, 6), (11, 14), (12, 15), (13, 16)),
 )

@@ -185,8 +185,9 @@ def find_layout(value: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayo
         return BUILT_IN[text]
     if text.endswith((".yaml", ".yml")):
         return read_layout(value)
+    known = ", ".join(BUILT_IN)
     raise InputError(
-        f"layout: {text!r} is neither a YAML file (.yaml) nor one of {', '.join(BUILT_IN)}{did_you_mean(text, BUILT_IN)}"
+        f"layout: {text!r} is neither a YAML file (.yaml) nor one of {known}{did_you_mean(text, BUILT_IN)}"
     )
 
 

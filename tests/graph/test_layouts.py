@@ -19,8 +19,8 @@ TABLES: dict[str, dict[str, Any]] = json.loads((ROOT / "tests/golden/skeletons.j
 OWN = {"utd-mhad": "utd-mhad/utd_mhad.pkl", "hdm05": "hdm05-11/hdm05_11.pkl"}
 # How names say left and right where not in full.
 SIDES = {
-    **{name: ("^L", "R") for name in ("openpose", "openpose-18", "openpose-25", "halpe-26")},
-    **{name: ("^l", "r") for name in ("smpl", "smpl-24", "hdm05")},
+    **dict.fromkeys(("openpose", "openpose-18", "openpose-25", "halpe-26"), ("^L", "R")),
+    **dict.fromkeys(("smpl", "smpl-24", "hdm05"), ("^l", "r")),
 }
 
 
