@@ -50,7 +50,7 @@ class CompactWorkshop(Workshop):
     def deliver(self) -> dict[str, int]:
         left_out = self.settled
         assert left_out is not None
-        kept = [sample for sample in self.samples if sample.source not in left_out]
+        kept = [sample for sample in self.samples if sample.key not in left_out]
         splits = {
             part.replace("/", "_"): [number for number, sample in enumerate(kept) if part in sample.parts]
             for part in self.parts

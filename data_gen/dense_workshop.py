@@ -84,7 +84,7 @@ class DenseWorkshop(Workshop):
         counts = {}
         for part in self.parts:
             members = self.members(part)
-            kept = [row for row, sample in enumerate(members) if sample.source not in left_out]
+            kept = [row for row, sample in enumerate(members) if sample.key not in left_out]
             counts[f"{self.out / part}_data_joint.npy"] = len(kept)
             if self.array(part).exists():  # else it was delivered before a kill
                 _keep_rows(self.array(part), kept)

@@ -20,7 +20,7 @@ from clips.files import write_text
 from clips.streams import Clip
 from errors import InputError
 
-Damage = dict[str, str]  # source: what is wrong with it
+Damage = dict[str, str]  # key of a sample: what is wrong with it
 
 CHUNK = 64  # recordings
 
@@ -30,12 +30,19 @@ class Sample:
     """A recording that becomes a clip: its file, the name and label it gets, and the parts that hold it.
 
     A part is a path under the output folder, ``xsub/train`` for one: ``xsub/train_data_joint.npy`` holds its clips.
+    ``item`` says which recording of the file it is, where there are several.
     """
 
     source: str
     name: str
     label: int
     parts: tuple[str, ...]
+    item: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return self.source if self.item is None else f"{self.source}:{self.item}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Chunk:
                 try:
                     write(number, self.convert(sample))
                 except InputError as error:
-                    damage[sample.source] = str(error)
+                    damage[sample.key] = str(error)
         return state, damage
 
     def writer(self) -> AbstractContextManager[Callable[[int, Clip], None]]:
