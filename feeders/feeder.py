@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         split: str | None = None,
         transforms: Sequence[Any] = (),
         repeat: int = 1,
+        balance: int = 0,
     ) -> None:
         """Open the clips and set up the pipeline.
 
@@ -68,6 +70,8 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
             split: which split of a store or pickle; train or test of an ``.npz``; train or val of NW-UCLA.
             transforms: further steps by name, before those above (``feeders.transforms``).
             repeat: how many times one epoch goes through the set, each time with other draws.
+            balance: of a class with n clips, fewer than ``balance``, each comes round(balance / n) times (UNIK, with
+                1000, across views); 0 leaves classes as they are.
 
         Raises:
             InputError: whatever is wrong with a file or an argument, in a sentence.
@@ -82,9 +86,12 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
             raise InputError(f"{data_path}: there are no clips")
         if type(repeat) is not int or repeat < 1:
             raise InputError(f"repeat is a number of times, not {repeat!r}")
+        if type(balance) is not int or balance < 0:
+            raise InputError(f"balance is a number of clips, not {balance!r}")
         self.recordings = count
-        self.sample_name = list(self.store.names[:count]) * repeat
-        self.label = list(self.store.labels[:count]) * repeat
+        self._recording_of = _balanced(self.store.labels[:count], balance) * repeat
+        self.sample_name = [self.store.names[recording] for recording in self._recording_of]
+        self.label = [self.store.labels[recording] for recording in self._recording_of]
         self.seed = self.epoch = 0
 
         to_derive = self._stream_to_derive(stream)
@@ -107,7 +114,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, int]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        clip = self._through_pipeline(index % self.recordings, rng)
+        clip = self._through_pipeline(self._recording_of[index], rng)
         if self.num_clips > 1:
             clip = taken_apart(clip, self.num_clips)
         return np.ascontiguousarray(clip, dtype=np.float32), self.label[index], index
@@ -196,6 +203,13 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
                     f"(C, T, V, M) = {clip.shape}: {error}"
                 ) from error
         return clip
+
+
+def _balanced(labels: Sequence[int], balance: int) -> list[int]:
+    """The numbers of the recordings with these labels, those of small classes several times."""
+    clips = Counter(labels)
+    times = {label: round(balance / count) if count < balance else 1 for label, count in clips.items()}
+    return [recording for recording, label in enumerate(labels) for _ in range(times[label])]
 
 
 def _num_clips(pipeline: Sequence[Transform]) -> int:

@@ -39,6 +39,22 @@ def test_repetitions_have_draws_of_their_own(write_dense: Write) -> None:
     assert all(np.array_equal(plain[index][0], plain[index + 6][0]) for index in range(6))
 
 
+def test_small_classes_come_more_often(write_dense: Write) -> None:
+    """UNIK: of n clips fewer than the wanted number, each comes round(wanted / n) times."""
+    files = write_dense(dense(count=7))  # three clips of class 0, two of 1 and of 2
+    for balance, times in ((3, (1, 2, 2)), (7, (2, 4, 4)), (2, (1, 1, 1))):
+        feeder = Feeder(**files, balance=balance)
+        assert [feeder.label.count(label) for label in range(3)] == [3 * times[0], 2 * times[1], 2 * times[2]]
+        assert feeder.sample_name == [f"clip{i}" for i in range(7) for _ in range(times[i % 3])]
+    twice = Feeder(**files, balance=3, repeat=2)
+    assert len(twice) == 22
+    plain = Feeder(**files)
+    for index, name in enumerate(twice.sample_name):
+        clip, label, number = twice[index]
+        assert (name, label, number) == (f"clip{int(name[4:])}", int(name[4:]) % 3, index)
+        assert np.array_equal(clip, plain[int(name[4:])][0])
+
+
 def test_debug_keeps_the_first_clips_of_a_set_that_is_repeated(write_dense: Write) -> None:
     feeder = Feeder(**write_dense(dense(count=DEBUG_CLIPS + 3, frames=2)), debug=True, repeat=2)
     assert len(feeder) == len(feeder.sample_name) == 2 * DEBUG_CLIPS
