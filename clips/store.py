@@ -43,7 +43,8 @@ def open_store(
     """The clips at ``data_path``.
 
     It is the folder of a compact store, MS-G3D's ``.npy`` with its label pickle, a ``.pkl`` in pyskl's layout,
-    CTR-GCN's ``.npz``, or the folder of NW-UCLA's JSON files.
+    CTR-GCN's ``.npz``, or the folder of NW-UCLA's JSON files. A compact store in the folder ``aist_smpl_60`` stands for
+    ``aist_smpl_60.pkl`` where that is not there.
 
     Raises:
         InputError: no such file, an unknown kind, or one that does not hold what its kind promises.
@@ -58,6 +59,9 @@ def open_store(
     if suffix == ".npz":
         return NpzStore(data_path, split, mmap=mmap)
     if suffix in (".pkl", ".pickle"):
+        behind = Path(data_path).with_suffix("")
+        if not Path(data_path).exists() and (behind / ABOUT).is_file():
+            return CompactStore(behind, split, mmap=mmap)
         return PysklStore(data_path, split)
     if (Path(data_path) / ABOUT).is_file():
         return CompactStore(data_path, split, mmap=mmap)

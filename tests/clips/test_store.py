@@ -13,6 +13,7 @@ from clips.read.npz import NpzStore
 from clips.read.pyskl import PysklStore
 from clips.read.ucla import UclaStore
 from clips.store import open_store
+from clips.write.compact import Piece, write_store
 from errors import InputError
 
 
@@ -32,6 +33,19 @@ def test_pickles_are_pyskl(suffix: str, tmp_path: Path) -> None:
     store = open_store(path, split="val")
     assert isinstance(store, PysklStore)
     assert store.source == str(path)
+
+
+def test_a_compact_store_stands_for_a_pickle_that_is_not_there(tmp_path: Path) -> None:
+    piece = Piece()
+    piece.append(np.ones((3, 2, 4, 1), np.float32))
+    (tmp_path / "clips").mkdir()
+    piece.save(tmp_path / "piece.npz")
+    about = {"channels": 3, "joints": 4, "bodies": 1}
+    write_store(tmp_path / "clips", [tmp_path / "piece.npz"], ["behind"], [0], {"val": [0]}, about)
+    assert open_store(tmp_path / "clips.pkl", split="val").names == ["behind"]
+    test_pickles_are_pyskl("pkl", tmp_path)  # where there is a pickle, it is read
+    with pytest.raises(InputError, match=r"other\.pkl: no such file"):
+        open_store(tmp_path / "other.pkl")
 
 
 @pytest.mark.parametrize("mmap", [True, False])
