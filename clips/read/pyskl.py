@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,27 @@ class PysklStore:
         return clip
 
 
-def _parts(content: Any, source: str) -> tuple[list[dict[str, Any]], Mapping[str, Any], Mapping[str, Any]]:
-    """Annotations, splits and metadata, each of the type that it must have."""
+def read_annotations(path: str | os.PathLike[str], split: str | None = None) -> tuple[list[str], list[int]]:
+    """Names and labels of the annotations of ``split`` (of all when None), in the order of pyskl's results.
+
+    The skeletons need not be in the file.
+
+    Raises:
+        InputError: as ``PysklStore``.
+    """
+    source, content = str(path), read_pickle(path)
+    annotations, splits, _ = _parts(content, source, ("frame_dir", "label"))
+    chosen = annotations if split is None else _select(annotations, splits, split, source)
+    names = [str(annotation["frame_dir"]) for annotation in chosen]
+    if len(set(names)) != len(names):
+        raise InputError(f"{path}: {len(names) - len(set(names))} recordings occur more than once")
+    return names, [int(annotation["label"]) for annotation in chosen]
+
+
+def _parts(
+    content: Any, source: str, keys: Sequence[str] = ("frame_dir", "label", "keypoint")
+) -> tuple[list[dict[str, Any]], Mapping[str, Any], Mapping[str, Any]]:
+    """Annotations that have ``keys``, splits and metadata, each of the type that it must have."""
     if isinstance(content, list):
         content = {"annotations": content}
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
@@ -76,20 +95,22 @@ def _parts(content: Any, source: str) -> tuple[list[dict[str, Any]], Mapping[str
     if not content["annotations"]:
         raise InputError(f"{source}: the list of annotations is empty")
     for number, annotation in enumerate(content["annotations"]):
-        _check_annotation(annotation, f"{source}: annotation {number}")
+        _check_annotation(annotation, f"{source}: annotation {number}", keys)
     return content["annotations"], splits, meta
 
 
-def _check_annotation(annotation: Any, where: str) -> None:
+def _check_annotation(annotation: Any, where: str, keys: Sequence[str]) -> None:
     if not isinstance(annotation, dict):
         raise InputError(f"{where}: wanted a dictionary, got {type(annotation).__name__}")
-    for key in ("frame_dir", "label", "keypoint"):
+    for key in keys:
         if key not in annotation:
             raise InputError(f"{where}: there is no {key!r}")
     if not isinstance(annotation["label"], (int, np.integer)):
         raise InputError(
             f"{where} ({annotation['frame_dir']}): label is {annotation['label']!r}, wanted a class number"
         )
+    if "keypoint" not in keys:
+        return
     keypoint, score = annotation["keypoint"], annotation.get("keypoint_score")
     if not _is_numeric(keypoint) or keypoint.ndim != 4:
         raise InputError(f"{where} ({annotation['frame_dir']}): keypoint must be an array (M, T, V, C)")

@@ -96,7 +96,8 @@ def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -
     if last >= storage.size or math.prod(shape) > storage.size:
         _refuse(f"a tensor of shape {shape} on {storage.size} values")
     strides = tuple(step * storage.itemsize for step in steps)
-    return np.lib.stride_tricks.as_strided(storage[start:], shape, strides).copy()
+    found: np.ndarray = np.lib.stride_tricks.as_strided(storage[start:], shape, strides).copy()
+    return found
 
 
 def _refuse(what: str) -> NoReturn:
