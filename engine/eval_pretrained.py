@@ -12,9 +12,9 @@ from typing import Any
 
 from command_line import Parser, exit_code
 from engine.flags import parse
-from engine.fusion import fused_scores
+from engine.metrics import top_k_accuracy
 from engine.run import run
-from engine.scores import judge
+from engine.streams import fused_scores
 from engine.yaml_files import read_yaml
 from errors import InputError, did_you_mean
 
@@ -77,8 +77,14 @@ def _evaluate_set(name: str, about: Mapping[str, Any], source: str, flags: Seque
             scored.append(folder)
         rows.append(Row(name, stream, facts["top1"], got, bool(facts.get("unverified"))))
     complete = len(scored) == len(about["streams"])
-    rows.append(Row(name, "fused", about["fused"]["top1"], 100 * judge(*fused_scores(scored))[1] if complete else None))
+    got = 100 * _fused_accuracy(scored) if complete else None
+    rows.append(Row(name, "fused", about["fused"]["top1"], got))
     return rows
+
+
+def _fused_accuracy(folders: Sequence[Path]) -> float:
+    scores, truth = fused_scores(folders)
+    return top_k_accuracy(scores.values, truth, 1)
 
 
 def _is_there(facts: Mapping[str, Any], about: Mapping[str, Any], stream: str, source: str) -> bool:

@@ -19,7 +19,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from clips.class_names import class_names
 from clips.files import atomic_path, atomic_write
 from clips.normalize import strongest_bodies
 from clips.read.ntu import read_ntu
@@ -28,9 +27,10 @@ from clips.streams import Clip
 from clips.whole import open_whole
 from command_line import Parser, exit_code
 from data_gen.verify import verify
-from engine.fusion import fused_scores
 from engine.histograms import draw_histograms
-from engine.scores import judge
+from engine.metrics import top_k_accuracy
+from engine.report import names_of_classes
+from engine.streams import fused_scores
 from errors import InputError, did_you_mean
 from graph.layout import SkeletonLayout
 from graph.layouts import find_layout, layout_for_joints
@@ -162,23 +162,11 @@ def _draw(argv: Sequence[str] | None) -> int:
 
 def _draw_scores(folders: Sequence[str], class_names_of: str | None, out: str) -> str:
     """Write the confusion matrix of fused streams; its title."""
-    scores, labels, source = fused_scores(folders)
-    title = f"{len(scores)} clips, top-1 {judge(scores, labels, source)[1]:.2%}"
-    logits = np.stack(list(scores.values()))
-    truth = np.array([labels[name] for name in scores])
-    names = _names(class_names_of) if class_names_of else [str(label) for label in range(logits.shape[1])]
-    if len(names) != logits.shape[1]:
-        raise InputError(f"--class-names: {class_names_of} has {len(names)} names, the scores have {logits.shape[1]}")
-    save_figure(draw_confusion(truth, logits.argmax(axis=1), names, title), out)
+    scores, truth = fused_scores(folders)
+    title = f"{len(truth)} clips, top-1 {top_k_accuracy(scores.values, truth, 1):.2%}"
+    names = names_of_classes(class_names_of, scores.values.shape[1])
+    save_figure(draw_confusion(truth, scores.values.argmax(axis=1), names, title), out)
     return title
-
-
-def _names(source: str) -> Sequence[str]:
-    path = Path(source)
-    try:
-        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else class_names(source)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{source}: wanted one class name a line: {error}") from error
 
 
 def _flatten(clip: Clip, layout: SkeletonLayout) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
+from engine.score_files import read_scores
 from engine.scores import (
+    Scores,
+    agreed,
+    are_probabilities,
     find_scores,
     fuse,
     judge,
     probabilities,
     read_labels_beside,
-    read_scores,
+    save_best_scores,
     save_scores,
-    top_k_accuracy,
+    truth_of,
 )
 from errors import InputError
 
@@ -35,8 +38,8 @@ def test_saved_scores_are_read_with_their_labels(tmp_path: Path) -> None:
     path = save_scores(tmp_path, 7, NAMES, LABELS, LOGITS)
     assert path == tmp_path / "epoch7_test_score.pkl"
     found = read_scores(path)
-    assert list(found) == NAMES
-    np.testing.assert_array_equal(np.stack(list(found.values())), LOGITS)
+    assert (found.source, found.names, found.labels) == (str(path), NAMES, None)
+    np.testing.assert_array_equal(found.values, LOGITS)
     assert read_labels_beside(path) == dict(zip(NAMES, LABELS.tolist(), strict=True))
 
 
@@ -84,38 +87,18 @@ def test_folders_without_scores_are_refused(tmp_path: Path) -> None:
         find_scores(tmp_path / "gone")
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ([1, 2], "wanted scores by sample name, got list"),
-        ({}, "wanted scores by sample name, got dict"),
-        ({"a": np.zeros(3), "b": np.zeros(4)}, "the scores of 'b' are not 3 finite numbers"),
-        ({"a": np.array([0, np.nan])}, "the scores of 'a' are not 2 finite numbers"),
-        ({"a": np.array([0.0]), "b": np.array([np.inf])}, "the scores of 'b' are not 1 finite numbers"),
-        ({"a": np.zeros((2, 2))}, "the scores of 'a' are not 4 finite numbers"),
-        ({"a": ["x", "y"]}, "the scores of 'a' are not 2 finite numbers"),
-        ({"a": 3.5}, "the scores of 'a' are not 1 finite numbers"),
-        ({"a": None}, "the scores of 'a' are not"),
-        ({"a": [[1], [1, 2]]}, "wanted a vector of scores for every sample"),
-    ],
-)
-def test_files_that_hold_no_scores(tmp_path: Path, content: Any, says: str) -> None:
-    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
-    with pytest.raises(InputError, match=re.escape(says)):
-        read_scores(tmp_path / "a.pkl")
-
-
-def test_a_score_file_cannot_run_code(tmp_path: Path) -> None:
-    marker = tmp_path / "marker"
-
-    class Touch:
-        def __reduce__(self) -> Any:
-            return os.system, (f"touch {marker}",)
-
-    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": Touch()}))
-    with pytest.raises(InputError, match=r"a.pkl: not a readable pickle"):
-        read_scores(tmp_path / "a.pkl")
-    assert not marker.exists()
+def test_the_best_scores_of_a_run_lie_where_infogcn_has_them(tmp_path: Path) -> None:
+    save_scores(tmp_path, 3, NAMES, LABELS, LOGITS)
+    path = save_best_scores(tmp_path, NAMES, LABELS, LOGITS + 1)
+    assert path == tmp_path / "files" / "best_score.pkl"
+    content = pickle.loads(path.read_bytes())
+    assert list(content) == NAMES
+    np.testing.assert_array_equal(content[NAMES[1]], LOGITS[1] + 1)
+    assert read_labels_beside(path) == dict(zip(NAMES, LABELS.tolist(), strict=True))
+    assert find_scores(tmp_path, best=True) == path
+    assert find_scores(tmp_path) == tmp_path / "epoch3_test_score.pkl"
+    path.unlink()
+    assert find_scores(tmp_path, best=True) == tmp_path / "epoch3_test_score.pkl"
 
 
 @pytest.mark.parametrize("text", ["name,label\na,one\n", "name,label\na\n", "name,label\na,1,2\n"])
@@ -131,62 +114,66 @@ def test_no_labels_beside(tmp_path: Path, name: str) -> None:
     assert read_labels_beside(tmp_path / name) is None
 
 
-def test_accuracy_by_hand() -> None:
-    assert top_k_accuracy(LOGITS, LABELS, 1) == pytest.approx(1 / 3 + 1 / 3)
-    assert top_k_accuracy(LOGITS, LABELS, 2) == 1.0
-    assert top_k_accuracy(LOGITS, np.array([0, 3, 1]), 2) == 0.0
-    assert top_k_accuracy(LOGITS, np.array([0, 3, 1]), 99) == 1.0
-
-
 SETS = st.integers(1, 5).flatmap(
     lambda classes: st.integers(1, 6).flatmap(
-        lambda clips: st_numpy.arrays(np.float64, (3, clips, classes), elements=st.floats(-1e3, 1e3, width=16))
+        lambda clips: st_numpy.arrays(np.float32, (3, clips, classes), elements=st.floats(-1e3, 1e3, width=16))
     )
 )
 WEIGHT = st.floats(-4, 4, width=16)
 
 
-def named(rows: np.ndarray) -> dict[str, np.ndarray]:
-    return {f"clip{i}": row for i, row in enumerate(rows)}
+def named(rows: np.ndarray, source: str = "x") -> Scores:
+    return Scores(source, [f"clip{i}" for i in range(len(rows))], rows)
+
+
+def picked(scores: Scores, rows: list[int]) -> Scores:
+    return Scores(scores.source, [scores.names[row] for row in rows], scores.values[rows])
 
 
 @given(SETS, WEIGHT, WEIGHT, st.randoms())
 def test_the_order_of_a_file_changes_nothing(rows: np.ndarray, a: float, b: float, random: Any) -> None:
     one, other, _ = (named(r) for r in rows)
-    shuffled = dict(random.sample(list(other.items()), len(other)))
-    fused, again = fuse([("1", one), ("2", other)], [a, b]), fuse([("1", one), ("2", shuffled)], [a, b])
-    turned = fuse([("2", shuffled), ("1", one)], [b, a])
-    assert fused.keys() == again.keys() == turned.keys()
-    for name in fused:
-        np.testing.assert_array_equal(fused[name], again[name])
-        np.testing.assert_array_equal(fused[name], turned[name])
-    labels = dict.fromkeys(fused, 0)
-    assert judge(fused, labels, "l") == judge(again, dict(reversed(labels.items())), "l")
+    shuffled = picked(other, random.sample(range(len(other.names)), len(other.names)))
+    fused, again, turned = fuse([one, other], [a, b]), fuse([one, shuffled], [a, b]), fuse([shuffled, one], [b, a])
+    assert fused.names == again.names == one.names
+    np.testing.assert_array_equal(fused.values, again.values)
+    back = [turned.names.index(name) for name in fused.names]
+    np.testing.assert_array_equal(fused.values, turned.values[back])
+    labels = dict.fromkeys(fused.names, 0)
+    assert judge(fused, ("l", labels)) == judge(again, ("l", dict(reversed(labels.items()))))
 
 
 @given(SETS, WEIGHT, WEIGHT)
-def test_fusing_is_linear(rows: np.ndarray, a: float, b: float) -> None:
+def test_fusing_is_linear_and_leaves_its_streams_alone(rows: np.ndarray, a: float, b: float) -> None:
+    before = rows.copy()
     one, other, third = (named(r) for r in rows)
-    fused = fuse([("1", one), ("2", other), ("3", third)], [1, a, b])
-    for i, name in enumerate(fused):
-        np.testing.assert_allclose(fused[name], rows[0, i] + a * rows[1, i] + b * rows[2, i], rtol=1e-12, atol=1e-9)
-        np.testing.assert_array_equal(fuse([("1", one)], [1])[name], one[name])
-        np.testing.assert_array_equal(fuse([("1", one), ("2", other)], [1, 0])[name], one[name])
+    fused = fuse([one, other, third], [1, a, b]).values
+    np.testing.assert_allclose(fused, rows[0] + a * rows[1] + b * rows[2], rtol=1e-5, atol=1e-2)
+    np.testing.assert_array_equal(fuse([one], [1]).values, rows[0])
+    np.testing.assert_array_equal(fuse([one, other], [1, 0]).values, rows[0])
+    np.testing.assert_array_equal(rows, before)
+
+
+def test_every_stream_is_seen_in_the_order_of_the_first() -> None:
+    one, other = named(np.float32([[1], [2], [3]])), named(np.float32([[4], [5], [6]]))
+    seen: list[Scores] = []
+    fuse(iter([one, picked(other, [2, 0, 1])]), [1, 1], seen.append)
+    assert [scores.names for scores in seen] == [one.names] * 2
+    np.testing.assert_array_equal(seen[1].values, other.values)
 
 
 def test_streams_of_other_samples_are_refused_and_one_is_named() -> None:
-    one, other = named(np.zeros((4, 2))), named(np.zeros((4, 2)))
-    del other["clip1"], other["clip3"]
+    one, other = named(np.zeros((4, 2)), "joint"), picked(named(np.zeros((4, 2)), "bone"), [0, 2])
     says = "{} has no scores for 2 of the 4 samples of {}, 'clip1' among them"
     with pytest.raises(InputError, match=says.format("bone", "joint")):
-        fuse([("joint", one), ("bone", other)], [1, 1])
-    with pytest.raises(InputError, match=says.format("joint", "bone")):
-        fuse([("joint", other), ("bone", one)], [1, 1])
+        fuse([one, other], [1, 1])
+    with pytest.raises(InputError, match=says.format("bone", "joint")):
+        fuse([other, one], [1, 1])
 
 
 def test_streams_of_other_classes_are_refused() -> None:
     with pytest.raises(InputError, match="joint scores 2 classes, but bone 3"):
-        fuse([("joint", named(np.zeros((4, 2)))), ("bone", named(np.zeros((4, 3))))], [1, 1])
+        fuse([named(np.zeros((4, 2)), "joint"), named(np.zeros((4, 3)), "bone")], [1, 1])
 
 
 @pytest.mark.parametrize(
@@ -199,20 +186,30 @@ def test_streams_of_other_classes_are_refused() -> None:
 )
 def test_labels_that_do_not_fit_are_refused(labels: dict[str, int], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        judge(named(np.zeros((4, 2))), labels, "mine")
+        judge(named(np.zeros((4, 2))), ("mine", labels))
 
 
 def test_labels_of_further_samples_do_no_harm() -> None:
     scores = named(LOGITS)
-    labels = {**dict(zip(scores, LABELS.tolist(), strict=True)), "another": 0}
-    assert judge(scores, labels, "mine", ks=(1, 2)) == {1: pytest.approx(2 / 3), 2: 1.0}
+    labels = {**dict(zip(scores.names, LABELS.tolist(), strict=True)), "another": 0}
+    assert truth_of(scores, ("mine", labels)).tolist() == LABELS.tolist()
+    assert judge(scores, ("mine", labels), ks=(1, 2)) == {1: pytest.approx(2 / 3), 2: 1.0}
+
+
+def test_labels_that_contradict_each_other_are_refused() -> None:
+    assert agreed([("a", {"x": 1, "y": 2}), ("b", {"y": 2, "z": 3})]) == ("a", {"x": 1, "y": 2})
+    with pytest.raises(InputError, match="'y' has label 2 in a, but 3 in b"):
+        agreed([("a", {"x": 1, "y": 2}), ("b", {"y": 3})])
 
 
 def test_probabilities_are_a_softmax_however_large_the_scores() -> None:
     rows = np.array([[1.0, 2.0, 4.0], [-1000.0, 0.0, 1000.0], [5.0, 5.0, 5.0]], dtype=np.float32)
-    found = probabilities({str(i): row for i, row in enumerate(rows)})
-    np.testing.assert_allclose(np.stack(list(found.values())).sum(axis=1), 1)
-    np.testing.assert_allclose(found["0"], np.exp(rows[0]) / np.exp(rows[0]).sum(), rtol=1e-6)
-    np.testing.assert_array_equal(found["1"], [0, 0, 1])
-    logged = {name: np.log(row) for name, row in found.items() if name != "1"}
-    np.testing.assert_allclose(probabilities(logged)["0"], found["0"])  # what a test over several clips saves
+    found = probabilities(rows)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(found[0], np.exp(rows[0]) / np.exp(rows[0]).sum(), rtol=1e-6)
+    np.testing.assert_array_equal(found[1], [0, 0, 1])
+    np.testing.assert_allclose(probabilities(np.log(found[[0, 2]])), found[[0, 2]], rtol=1e-6)  # as clips are averaged
+    assert are_probabilities(found)
+    assert are_probabilities(found.astype(np.float16).astype(np.float32))
+    assert not are_probabilities(rows)
+    assert not are_probabilities(np.float32([[2.0, -1.0]]))
