@@ -7,6 +7,7 @@ precision of the clip, and rotations are computed in float64.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,7 @@ def strongest_bodies(recording: Recording, *, slots: int = 4, keep: int = 2) -> 
     reflections) hardly move. Frames without the body are zero.
     """
     rows = [np.flatnonzero(recording.slot == slot) for slot in range(slots)]
-    energy = [_energy(recording.xyz[row]) if len(row) else 0.0 for row in rows]
-    order = np.argsort(energy, kind="stable")[::-1][:keep]
+    order = strongest([recording.xyz[row] for row in rows], keep)
     bodies = np.zeros((keep, recording.num_frames, NUM_JOINTS, 3))
     for body, slot in zip(bodies, order, strict=True):
         body[recording.frame[rows[slot]]] = recording.xyz[rows[slot]]
@@ -37,10 +37,29 @@ def strongest_bodies(recording: Recording, *, slots: int = 4, keep: int = 2) -> 
     return clip
 
 
+def strongest(tracks: Sequence[NDArray[np.float64]], keep: int) -> list[int]:
+    """Which ``keep`` of the tracks (T, V, C) have the highest energy, the highest first; of equals the last first."""
+    energy = [_energy(track) for track in tracks]
+    return [int(track) for track in np.argsort(energy, kind="stable")[::-1][:keep]]
+
+
 def _energy(track: NDArray[np.float64]) -> float:
     """Shapes: (T, V, C) -> a number."""
     track = track[track.sum(-1).sum(-1) != 0]
-    return float(track.reshape(-1, 3).std(axis=0).sum()) if len(track) else 0.0
+    return float(track.reshape(-1, track.shape[-1]).std(axis=0).sum()) if len(track) else 0.0
+
+
+def replayed(clip: Floats, num_frames: int) -> Floats:
+    """Every body again and again up to ``num_frames``, each from its own first frame on; absent ones stay empty.
+
+    Shapes: (C, T, V, M) -> (C, num_frames, V, M), T <= num_frames.
+    """
+    out = np.zeros((clip.shape[0], num_frames, *clip.shape[2:]), clip.dtype)
+    for body in range(clip.shape[-1]):
+        track = _present(clip[..., body])
+        if track.shape[1]:
+            out[..., body] = _looped(track, num_frames)
+    return out
 
 
 def prenormalize(
@@ -129,8 +148,8 @@ def _filled(track: Floats) -> NDArray[np.bool_]:
 
 def _frame_sums(track: Floats) -> Floats:
     """Shapes: (C, T, V) -> (T,)."""
-    x, y, z = track.sum(-1)
-    sums: Floats = x + y + z
+    first, *others = track.sum(-1)
+    sums: Floats = sum(others, start=first)
     return sums
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zlib
 from collections.abc import Callable
@@ -14,11 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clips.read.aist import read_keypoints3d, read_smpl_poses, read_smpl_positions
+from clips.read.babel import read_babel_labels
 from clips.read.kinetics import read_kinetics
 from clips.read.ntu import read_ntu
 from clips.read.pickles import read_pickle
+from clips.read.smarthome import read_smarthome
+from clips.smarthome import agcn_clip, unik_clip
 from clips.store import open_store
 from clips.write.compact import Piece, write_store
+from data_gen import babel_gendata
 from errors import InputError
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -106,9 +112,56 @@ def scores(folder: Path) -> tuple[Path, Reader]:
     return path, read_pickle
 
 
+def aist(folder: Path) -> tuple[Path, Reader]:
+    path = folder / "gBR_sBM_cAll_d04_mBR0_ch01.pkl"
+    made = np.random.default_rng(0).normal(size=(6, 72))
+    path.write_bytes(pickle.dumps({"smpl_poses": made, "smpl_trans": made[:, :3], "smpl_scaling": np.ones(1)}))
+    return path, read_smpl_poses
+
+
+def keypoints3d(folder: Path) -> tuple[Path, Reader]:
+    path = folder / "gBR_sBM_cAll_d04_mBR0_ch01.pkl"
+    made = np.random.default_rng(0).normal(size=(6, 17, 3))
+    path.write_bytes(pickle.dumps({"keypoints3d": made, "keypoints3d_optim": made}))
+    return path, read_keypoints3d
+
+
+def smpl24(folder: Path) -> tuple[Path, Reader]:
+    path = folder / "gBR_sBM_cAll_d04_mBR0_ch01.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(6, 45, 3)))
+    return path, read_smpl_positions
+
+
+def babel(folder: Path) -> tuple[Path, Reader]:
+    path = folder / "train_label_60.pkl"
+    path.write_bytes(pickle.dumps((["s", "s", "t"], ([0, 1, 2], [7, 7, 8], [0, 0, 1], ["a", "a", "b"]))))
+    return path, read_babel_labels
+
+
+def babel_features(folder: Path) -> tuple[Path, Reader]:
+    np.save(folder / "train_ntu_sk_60.npy", np.ones((3, 3, 150, 25, 1), np.float32))
+    babel(folder)
+
+    def read(path: Path) -> None:
+        for sample in babel_gendata.list_clips(path.parent, "train", 60):
+            babel_gendata.babel_clip(sample)
+
+    return folder / "train_ntu_sk_60.npy", read
+
+
+def smarthome(folder: Path) -> tuple[Path, Reader]:
+    path = folder / "Walk_p02_r00_v01_c02.json"
+    rng = np.random.default_rng(0)
+    person = {"pose2d": rng.uniform(0, 600, 26).round(2).tolist(), "pose3d": rng.normal(size=39).round(3).tolist()}
+    path.write_text(json.dumps({"K": 20, "njts": 13, "frames": [[person], [], [person, person]]}))
+    return path, lambda path: (unik_clip(read_smarthome(path, "pose2d")), agcn_clip(read_smarthome(path, "pose3d")))
+
+
 MAKERS: dict[str, Callable[[Path], tuple[Path, Reader]]] = {
     **{"skeleton": skeleton, "kinetics": kinetics, "ucla": ucla, "labels": labels, "dense": dense, "pyskl": pyskl},
     **{"npz": npz, "scores": scores},
+    **{"aist": aist, "keypoints3d": keypoints3d, "smpl24": smpl24, "smarthome": smarthome},
+    **{"babel": babel, "babel_features": babel_features},
     **{name: compact(name) for name in ("store.json", "index.npz", "clips.npy")},
 }
 
