@@ -81,7 +81,7 @@ def babel_clip(sample: Sample) -> Clip:
         InputError: the file is missing or damaged, or a coordinate is not finite.
     """
     row = sample.item or 0
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         clip: Clip = open_array(sample.source)[row].astype(np.float32)
     if not np.isfinite(clip).all():
         raise InputError(f"{sample.source}: row {row} ({sample.name}): a coordinate is not finite")

@@ -76,5 +76,5 @@ def _poses(path: str | os.PathLike[str], keys: tuple[str, ...], joints: int) -> 
 
 
 def _float32(values: NDArray[Any]) -> Poses:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and such frames are dropped
+    with np.errstate(over="ignore", invalid="ignore"):  # too large becomes infinite, and such frames are dropped
         return np.array(values, dtype=np.float32)
