@@ -15,17 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clips.poses import Wanted, clip_of
 from clips.read.aist import read_keypoints3d, read_smpl_poses, read_smpl_positions
 from clips.read.babel import read_babel_labels
 from clips.read.kinetics import read_kinetics
 from clips.read.ntu import read_ntu
 from clips.read.pickles import read_pickle
+from clips.read.poses import read_poses
 from clips.read.smarthome import read_smarthome
 from clips.smarthome import agcn_clip, unik_clip
 from clips.store import open_store
 from clips.write.compact import Piece, write_store
 from data_gen import babel_gendata
+from data_gen.own_labels import Division, divide, read_labels
 from errors import InputError
+from graph.layouts import ESTIMATORS
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 Reader = Callable[[Path], Any]
@@ -157,9 +161,71 @@ def smarthome(folder: Path) -> tuple[Path, Reader]:
     return path, lambda path: (unik_clip(read_smarthome(path, "pose2d")), agcn_clip(read_smarthome(path, "pose3d")))
 
 
+def pose_values() -> np.ndarray:
+    """Of four frames, one body and 18 joints: x, y, score."""
+    return np.random.default_rng(0).uniform(0.1, 9, size=(4, 18, 3)).round(3)
+
+
+def one_pose(path: Path) -> None:
+    clip = clip_of(read_poses(path, ESTIMATORS["openpose-18"], 2), Wanted(), (), str(path))
+    assert clip.ndim == 4
+    assert np.isfinite(clip).all()
+
+
+def pose_json(content: Any) -> Callable[[Path], tuple[Path, Reader]]:
+    def make(folder: Path) -> tuple[Path, Reader]:
+        path = folder / "a.json"
+        path.write_text(json.dumps(content))
+        return path, one_pose
+
+    return make
+
+
+def pose_csv(folder: Path) -> tuple[Path, Reader]:
+    joints = ESTIMATORS["openpose-18"].joints
+    header = ["frame", *(f"{joint}_{axis}" for joint in joints for axis in ("x", "y", "score"))]
+    rows = [[frame, *values.ravel()] for frame, values in enumerate(pose_values())]
+    path = folder / "a.csv"
+    path.write_text("\n".join(",".join(map(str, row)) for row in [header, *rows]))
+    return path, one_pose
+
+
+def pose_npy(folder: Path) -> tuple[Path, Reader]:
+    np.save(folder / "a.npy", pose_values())
+    return folder / "a.npy", one_pose
+
+
+def openpose(folder: Path) -> tuple[Path, Reader]:
+    for frame, values in enumerate(pose_values()):
+        person = {"person_id": [-1], "pose_keypoints_2d": values.ravel().tolist()}
+        (folder / f"a_{frame}_keypoints.json").write_text(json.dumps({"version": 1.3, "people": [person]}))
+    return folder / "a_2_keypoints.json", lambda path: one_pose(path.parent)
+
+
+def own_labels(folder: Path) -> tuple[Path, Reader]:
+    path = folder / "labels.csv"
+    rows = [f"clip{n},{('walk', 'run', 'jump')[n % 3]},s{n % 4},{('train', 'test')[n % 2]}" for n in range(12)]
+    path.write_text("\n".join(["name,label,subject,split", *rows]))
+    return path, lambda path: divide(read_labels(path), Division(), path)
+
+
 MAKERS: dict[str, Callable[[Path], tuple[Path, Reader]]] = {
     **{"skeleton": skeleton, "kinetics": kinetics, "ucla": ucla, "labels": labels, "dense": dense, "pyskl": pyskl},
     **{"npz": npz, "scores": scores},
+    **{"pose_csv": pose_csv, "pose_npy": pose_npy, "openpose": openpose, "own_labels": own_labels},
+    "pose_lists": pose_json(pose_values().tolist()),
+    "landmarks": pose_json(
+        [[dict(zip(("x", "y", "visibility"), j, strict=True)) for j in f] for f in pose_values().tolist()]
+    ),
+    "alphapose": pose_json(
+        [{"image_id": f"{t}.jpg", "keypoints": f.ravel().tolist()} for t, f in enumerate(pose_values())]
+    ),
+    "mmpose": pose_json(
+        [
+            {"frame_id": t, "instances": [{"keypoints": f[:, :2].tolist(), "keypoint_scores": f[:, 2].tolist()}]}
+            for t, f in enumerate(pose_values())
+        ]
+    ),
     **{"aist": aist, "keypoints3d": keypoints3d, "smpl24": smpl24, "smarthome": smarthome},
     **{"babel": babel, "babel_features": babel_features},
     **{name: compact(name) for name in ("store.json", "index.npz", "clips.npy")},
