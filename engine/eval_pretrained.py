@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clips.store import compact_behind
 from command_line import Parser, exit_code
 from engine.flags import parse
 from engine.metrics import top_k_accuracy
@@ -24,13 +25,14 @@ TOLERANCE = 0.05  # percent: the published figures have one or two decimals
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the result; accuracies in percent, ``got`` None when it was skipped."""
+    """One line of the result; accuracies in percent, ``got`` None when it was skipped or has ``failed``."""
 
     name: str
     stream: str
     expected: float
     got: float | None
     unverified: bool = False
+    failed: bool = False
 
     @property
     def difference(self) -> float | None:
@@ -49,52 +51,87 @@ class Row:
 def evaluate_table(table: Mapping[str, Any], only: Sequence[str], flags: Sequence[str]) -> list[Row]:
     """Test and fuse every set of ``table`` that is in ``only`` (all when empty); ``flags`` go to every test.
 
+    What goes wrong in one stream or set is said, and the others go on.
+
     Raises:
-        InputError: an unknown set, or a test that cannot run although its files are there.
+        InputError: an unknown set.
     """
     for name in only:
         if name not in table["sets"]:
             raise InputError(f"--only: there is no set {name!r}{did_you_mean(name, table['sets'])}")
     rows: list[Row] = []
     for name, about in table["sets"].items():
-        if not only or name in only:
-            rows += _evaluate_set(name, about, str(table.get("source", "")), flags)
+        if only and name not in only:
+            continue
+        try:
+            _check_set(name, about)
+        except InputError as error:
+            _say(error)
+            rows.append(Row(name, "all", math.nan, None, failed=True))
+        else:
+            rows += _evaluate_set(name, about, str(about.get("source", table.get("source", ""))), flags)
     return rows
 
 
 def _evaluate_set(name: str, about: Mapping[str, Any], source: str, flags: Sequence[str]) -> list[Row]:
-    rows, scored = [], []
+    rows: list[Row] = []
+    scored: dict[str, Path] = {}
     for stream, facts in about["streams"].items():
         folder = Path(about["work_dir"]) / facts.get("folder", stream)
-        got = None
-        if _is_there(facts, about, stream, source):
-            _check_sum(facts)
-            config, origin = parse(
-                ["--config", f"{about['config']}/test_{stream}.yaml", "--phase", "test", "--save-score", "True",
-                 "--weights", facts["weights"], "--work-dir", str(folder), *flags]
-            )  # fmt: skip
-            got = 100 * run(config, origin).accuracy()
-            scored.append(folder)
-        rows.append(Row(name, stream, facts["top1"], got, bool(facts.get("unverified"))))
-    complete = len(scored) == len(about["streams"])
-    got = 100 * _fused_accuracy(scored) if complete else None
-    rows.append(Row(name, "fused", about["fused"]["top1"], got))
+        got, failed = None, False
+        try:
+            if _is_there(facts, about, stream, source):
+                _check_sum(facts)
+                config, origin = parse(
+                    [*_config(about, stream), "--phase", "test", "--save-score", "True",
+                     "--weights", facts["weights"], "--work-dir", str(folder), *flags]
+                )  # fmt: skip
+                got = 100 * run(config, origin).accuracy()
+                scored[stream] = folder
+        except InputError as error:
+            _say(error)
+            failed = True
+        rows.append(Row(name, stream, facts["top1"], got, bool(facts.get("unverified")), failed))
+    for fusion in _fusions(about):
+        got, failed, members = None, False, fusion.get("streams", list(about["streams"]))
+        try:
+            if all(stream in scored for stream in members):
+                folders = [scored[stream] for stream in members]
+                scores, truth = fused_scores(folders, fusion.get("weights"), softmax=bool(about.get("softmax")))
+                got = 100 * top_k_accuracy(scores.values, truth, 1)
+        except InputError as error:
+            _say(error)
+            failed = True
+        rows.append(Row(name, fusion.get("name", "fused"), fusion["top1"], got, bool(fusion.get("unverified")), failed))
     return rows
 
 
-def _fused_accuracy(folders: Sequence[Path]) -> float:
-    scores, truth = fused_scores(folders)
-    return top_k_accuracy(scores.values, truth, 1)
+def _say(error: InputError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+
+
+def _fusions(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What ``fused`` says: one fusion of all streams with weights of 1, or a list of them."""
+    fused = about["fused"]
+    return list(fused) if isinstance(fused, list) else [fused]
+
+
+def _config(about: Mapping[str, Any], stream: str) -> list[str]:
+    """The flags for a stream: of a folder, its ``test_<stream>.yaml``; of a file, the file and the stream."""
+    config = about["config"]
+    if config.endswith(".yaml"):
+        return ["--config", config, "--stream", stream]
+    return ["--config", f"{config}/test_{stream}.yaml"]
 
 
 def _is_there(facts: Mapping[str, Any], about: Mapping[str, Any], stream: str, source: str) -> bool:
     """Whether weights and data are there; what is missing is said, with where to get it."""
     if not Path(facts["weights"]).is_file():
-        print(f"skipped: {facts['weights']} is missing; get it from {source}")
+        print(f"skipped: {facts['weights']} is missing; get it from {facts.get('url', source)}")
         return False
-    config, _ = parse(["--config", f"{about['config']}/test_{stream}.yaml"])
+    config, _ = parse(_config(about, stream))
     data = config.test_feeder_args.get("data_path", "")
-    if not Path(data).is_file():
+    if not Path(data).exists() and compact_behind(data) is None:
         print(f"skipped: {data} is missing; prepare it as the README says")
         return False
     return True
@@ -114,19 +151,23 @@ def _check_sum(facts: Mapping[str, Any]) -> None:
 
 def format_rows(rows: Sequence[Row]) -> str:
     """The table as text."""
-    lines = [f"{'set':<12} {'stream':<8} {'expected':>9} {'got':>9} {'difference':>11}"]
+    lines = [f"{'set':<20} {'stream':<12} {'expected':>9} {'got':>9} {'difference':>11}"]
     for row in rows:
-        got = "skipped" if row.got is None else f"{row.got:.2f}"
+        got = ("failed" if row.failed else "skipped") if row.got is None else f"{row.got:.2f}"
+        expected = "" if math.isnan(row.expected) else f"{row.expected:.2f}"
         difference = "" if row.difference is None else f"{row.difference:+.2f}"
         notes = (" off" if row.off else "") + (" [?]" if row.unverified else "")
-        lines.append(f"{row.name:<12} {row.stream:<8} {row.expected:>9.2f} {got:>9} {difference:>11}{notes}")
+        lines.append(f"{row.name:<20} {row.stream:<12} {expected:>9} {got:>9} {difference:>11}{notes}")
     if any(row.unverified for row in rows):
         lines.append("[?] the published figure is unverified")
     return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 when every number that was measured is as published, 1 when one is off or there is none, 2 on bad input."""
+    """0 when every number that was measured is as published, 1 when one is off or there is none, 2 on bad input.
+
+    Bad input of one set does not keep the others from being measured.
+    """
     return exit_code(_check, argv)
 
 
@@ -141,6 +182,8 @@ def _check(argv: Sequence[str] | None) -> int:
     flags += ["--test-batch-size", given.test_batch_size] if given.test_batch_size else []
     rows = evaluate_table(_read_table(given.table), given.only, flags)
     print(format_rows(rows))
+    if any(row.failed for row in rows):
+        return 2
     if all(row.got is None for row in rows):
         print("nothing was measured", file=sys.stderr)
         return 1
@@ -149,19 +192,29 @@ def _check(argv: Sequence[str] | None) -> int:
 
 def _read_table(path: str) -> Mapping[str, Any]:
     table = read_yaml(path)
+    if not isinstance(table, Mapping) or not isinstance(table.get("sets"), Mapping) or not table["sets"]:
+        raise InputError(f"{path}: wanted 'sets', each with config, work_dir, streams with weights and top1, fused")
+    return table
+
+
+def _check_set(name: str, about: Any) -> None:
     try:
-        for about in table["sets"].values():
-            rows = [about["fused"], *about["streams"].values()]
-            paths = [about["config"], about["work_dir"], *(row["weights"] for row in rows[1:])]
-            if len(rows) == 1 or not all(isinstance(path, str) for path in paths):
-                raise ValueError("a set has streams, and paths are texts")
-            if not all(isinstance(row["top1"], (int, float)) and math.isfinite(row["top1"]) for row in rows):
-                raise ValueError("top1 is a number")
+        streams, fusions = about["streams"], _fusions(about)
+        paths = [about["config"], about["work_dir"], *(row["weights"] for row in streams.values())]
+        if not streams or not fusions or not all(isinstance(path, str) for path in paths):
+            raise ValueError("a set has streams, and paths are texts")
+        figures = [row["top1"] for row in [*streams.values(), *fusions]]
+        if not all(isinstance(figure, (int, float)) and math.isfinite(figure) for figure in figures):
+            raise ValueError("top1 is a number")
+        for fusion in fusions:
+            members = fusion.get("streams", list(streams))
+            weights = fusion.get("weights", [1] * len(members))
+            if any(member not in streams for member in members) or len(weights) != len(members):
+                raise ValueError("a fusion is of streams of its set, with a weight for each")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path}: a set needs config, work_dir, streams with weights and top1, fused: {error!r}"
+            f"set {name}: it needs config, work_dir, streams with weights and top1, fused: {error!r}"
         ) from error
-    return table
 
 
 if __name__ == "__main__":

@@ -324,7 +324,7 @@ def test_a_report(work_dirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_published_results(
     streams: list[str], top1: str, skeleton_data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """60 clips of NTU RGB+D 120, tensors within; the figures of the repository that published them."""
+    """60 clips of NTU RGB+D 120, tensors within; the figures were computed elsewhere, with torch's own reader."""
     files = [str(skeleton_data / "scores" / "mmaction2-fuse" / f"{name}.pkl") for name in streams]
     argv = ["--scores", *files, "--report", str(tmp_path), "--class-names", "ntu120"]
     fuse_from_command_line(argv)
