@@ -10,7 +10,10 @@ from engine.flags import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is 2 when it, or a file it names, is not usable."""
+    """Do what the command line says.
+
+    The exit code is 2 when it, or a file it names, is not usable, and 75 when the run was told to stop and can go on.
+    """
     return exit_code(_train_or_test, argv)
 
 
@@ -21,9 +24,31 @@ def _train_or_test(argv: Sequence[str] | None) -> int:
 
         print(describe(config))
         return 0
-    from engine.run import run  # only now: it imports torch, which --help and mistyped flags do without
+    # Only now: they import torch, which --help and mistyped flags do without.
+    from engine.device import processes_wanted
+    from engine.distributed import StoppedTogether, World
+    from engine.launch import end_with_parent, launch
+    from engine.run import run
+    from engine.seeds import run_seeds
+    from engine.stopping import EXIT_CODE, NothingLeft, Stopped
 
-    run(config, origin)
+    world = World.of_environment()
+    if world.size == 1 and processes_wanted(config.device) > 1:
+        return launch(len(config.device), [__file__, *(sys.argv[1:] if argv is None else argv)])
+    end_with_parent()
+    try:
+        run_seeds(config, origin) if config.seeds else run(config, origin)
+    except NothingLeft as nothing:
+        if world.main:
+            print(nothing)
+    except Stopped as stopped:
+        if world.main:
+            print(stopped, file=sys.stderr)
+        return EXIT_CODE
+    except StoppedTogether:
+        if world.main:
+            raise
+        return 2
     return 0
 
 

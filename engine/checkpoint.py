@@ -18,16 +18,34 @@ from errors import InputError
 from importing import refuse_foreign
 
 FORMAT = 1
+LAST = "last.pt"
+_NOT_THE_NEXT_ONES = (
+    *("checkpoint", "resume", "weights", "start_epoch", "optimizer_states", "allow_import", "ignore_weights"),
+    *("seeds", "out"),
+)
 
 
 @dataclass
 class Progress:
-    """How far a run has come: epochs and optimizer steps done, and the best evaluation so far."""
+    """How far a run has come.
+
+    ``epoch`` epochs are trained and ``step`` steps done, ``step_in_epoch`` of them in the epoch begun, over which
+    ``loss``, ``correct`` and ``clips`` add up. ``to_evaluate`` is whether the evaluation after the last trained epoch
+    is still to be done. ``skipped`` counts the steps that came to nothing, ``bad_steps`` those in a row just now.
+    """
 
     epoch: int = 0
     step: int = 0
     best_epoch: int = 0
     best_accuracy: float = 0.0
+    step_in_epoch: int = 0
+    to_evaluate: bool = False
+    loss: float = 0.0
+    correct: int = 0
+    clips: int = 0
+    skipped: int = 0
+    bad_steps: int = 0
+    forward_batch_size: int = 0
 
 
 def save_checkpoint(
@@ -38,7 +56,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     precision: Precision,
 ) -> None:
-    """Write the state of a run, whole or not at all."""
+    """Write the state of a run, whole or not at all; of ``last.pt`` the one before stays as ``previous.pt``."""
     content = {
         "format": FORMAT,
         "config": asdict(config),
@@ -46,9 +64,33 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "precision": precision.state_dict(),
-        "random": _random_state(),
     }
-    write_tensors(path, content)
+    path = Path(path)
+    write_tensors(path, content, keep_as=previous_of(path) if path.name == LAST else None)
+
+
+def previous_of(path: Path) -> Path:
+    """Where the checkpoint lies that ``path`` took the place of."""
+    return path.with_name("previous.pt")
+
+
+def read_last(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path, str | None]:
+    """The checkpoint at ``path``, or, where that is damaged or gone, the one before; which one, and what to say of it.
+
+    Raises:
+        InputError: neither can be read.
+    """
+    path = Path(path)
+    try:
+        return read_checkpoint(path), path, None
+    except InputError as error:
+        before = previous_of(path)
+        if path.name != LAST or not before.is_file():
+            raise
+        try:
+            return read_checkpoint(before), before, f"{error}; going on from the one before it, {before}"
+        except InputError as worse:
+            raise InputError(f"{error}; and {worse}") from worse
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -59,7 +101,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     content = read_tensors(path)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
-        wanted = ("config", "progress", "model", "optimizer", "precision", "random")
+        wanted = ("config", "progress", "model", "optimizer", "precision")
         if all(isinstance(content.get(key), Mapping) for key in wanted):
             return dict(content)
     elif isinstance(content, Mapping) and isinstance(content.get("optimizer_states"), Mapping):
@@ -73,7 +115,7 @@ def settings_in(path: str | os.PathLike[str], allowed: Sequence[str] | str = ())
     Raises:
         InputError: not our checkpoint, or it names a class from elsewhere (checked before anything is imported).
     """
-    content = read_checkpoint(path)
+    content, _, _ = read_last(path)
     if "config" not in content:
         raise InputError(f"{path}: holds no settings; give --config as well")
     settings = {key: value for key, value in content["config"].items() if key in TYPES}
@@ -85,7 +127,7 @@ def settings_in(path: str | os.PathLike[str], allowed: Sequence[str] | str = ())
         if name is not None:
             refuse_foreign(str(name), f"{path}: {key}", packages)
     # Where the saved run came from is no business of the one that goes on, nor where the file would like to write.
-    for key in ("checkpoint", "weights", "start_epoch", "optimizer_states", "allow_import", "ignore_weights"):
+    for key in _NOT_THE_NEXT_ONES:
         settings.pop(key, None)
     folder = Path(path).parent
     settings["work_dir"] = str(folder.parent) if folder.name == "checkpoints" else None
@@ -98,7 +140,7 @@ def restore(
     optimizer: torch.optim.Optimizer,
     precision: Precision,
 ) -> Progress:
-    """Put optimizer, precision and random states of one of our checkpoints back; the weights are loaded before.
+    """Put the states of optimizer and precision of one of our checkpoints back; the weights are loaded before.
 
     Raises:
         InputError: the optimizer's state belongs to another network or optimizer, or the rest is damaged.
@@ -106,12 +148,9 @@ def restore(
     load_optimizer(optimizer, content["optimizer"], source)
     try:
         precision.load_state_dict(content["precision"])
-        torch.set_rng_state(content["random"]["cpu"])
-        for number, state in enumerate(content["random"]["cuda"][: torch.cuda.device_count()]):
-            torch.cuda.set_rng_state(state, number)
         progress = Progress(**{key: type(getattr(Progress, key))(value) for key, value in content["progress"].items()})
-        if min(progress.epoch, progress.step) < 0:
-            raise ValueError(f"it was saved after {progress.epoch} epochs")
+        if min(progress.epoch, progress.step, progress.step_in_epoch) < 0:
+            raise ValueError(f"it was saved after {progress.epoch} epochs and {progress.step} steps")
         return progress
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{source}: damaged: {error}") from error
@@ -135,8 +174,3 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], s
                     raise ValueError(f"{name} is {tuple(value.shape)} for a weight {tuple(weight.shape)}")
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"{source}: its optimizer state does not fit this network: {error}") from error
-
-
-def _random_state() -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}

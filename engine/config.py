@@ -13,7 +13,10 @@ from errors import InputError, did_you_mean
 
 
 def _setting(default: Any, text: str, **extra: Any) -> Any:
-    """A field with its help text; ``choices`` and ``least`` (the smallest number allowed) go along."""
+    """A field with its help text.
+
+    ``choices``, ``least`` and ``most`` (of numbers) and ``word`` (that may stand in place of a number) go along.
+    """
     metadata = {"help": text, **extra}
     if isinstance(default, (list, dict)):
         return field(default_factory=type(default)(default).copy, metadata=metadata)
@@ -27,6 +30,8 @@ class Config:
     phase: str = _setting("train", "train, or test the given weights", choices=("train", "test"))
     work_dir: str | None = _setting(None, "folder for weights, checkpoints, logs and scores; {stream} is filled in")
     seed: int = _setting(1, "of the weights, the order of the clips and all augmentation", least=0, most=2**63 - 1)
+    seeds: list[int] = _setting([], "train once with each, and report mean and deviation", least=0, most=2**63 - 1)
+    deterministic: bool = _setting(False, "the same bits in every run on a GPU too, where need be slower")
     stream: str | None = _setting(
         None, "joint, bone, joint_motion, bone_motion, bone_p2 or bone_p5, made of joint data"
     )
@@ -45,20 +50,30 @@ class Config:
     freeze: list[str] = _setting([], "regular expressions: parameters whose names begin so are not trained")
     checkpoint: str | None = _setting(None, "checkpoint to resume from; without --config its own settings are used")
     optimizer_states: str | None = _setting(None, "file of optimizer states to start from")
+    resume: str | None = _setting(
+        None, "auto: go on from the last whole checkpoint of the work dir, if there is one", choices=("auto",)
+    )
     start_epoch: int = _setting(0, "epochs already done (0-indexed epoch to go on with)", least=0)
     allow_import: list[str] = _setting([], "further packages whose classes a checkpoint may name")
 
-    device: list[str] = _setting(["0"], "number of the GPU, or cpu; without a GPU everything runs on the CPU")
+    device: list[str] = _setting(
+        ["0"], "number of the GPU, or cpu; several make several processes; without a GPU everything runs on the CPU"
+    )
+    sync_bn: bool = _setting(False, "several processes: BatchNorm over the clips of all of them")
     half: bool = _setting(False, "mixed precision on a GPU")
     amp_opt_level: int = _setting(1, "0 float32, 1 and 2 mixed precision, 3 half precision", choices=(0, 1, 2, 3))
     amp_dtype: str | None = _setting(None, "number format of --half", choices=("float16", "bfloat16"))
 
     num_epoch: int = _setting(80, "last epoch", least=1, most=2**31)
     batch_size: int = _setting(32, "clips per step of the optimizer", least=1, most=2**31)
-    forward_batch_size: int = _setting(
-        16, "clips per forward pass; gradients add up to batch_size", least=1, most=2**31
+    forward_batch_size: int | str = _setting(
+        16, "clips per forward pass; gradients add up to batch_size; auto: what fits", least=1, most=2**31, word="auto"
     )
     test_batch_size: int = _setting(256, "clips per forward pass in evaluation", least=1, most=2**31)
+    checkpoint_activations: bool = _setting(False, "train in less memory, computing every block twice")
+    max_bad_steps: int = _setting(
+        30, "stop after so many steps in a row whose loss or gradients are not finite", least=1, most=2**31
+    )
     optimizer: str = _setting("SGD", "optimizer", choices=("SGD", "Adam"))
     base_lr: float = _setting(0.01, "learning rate", least=0)
     scale_lr: bool = _setting(False, "multiply base_lr by batch_size / base_batch_size (the linear rule)")
@@ -77,13 +92,22 @@ class Config:
 
     eval_interval: int = _setting(1, "evaluate after every so many epochs", least=1)
     eval_start: int = _setting(1, "first epoch to evaluate after")
+    save_every_steps: int = _setting(0, "save the checkpoint after every so many steps too; 0: never", least=0)
+    keep: int = _setting(0, "keep the weights of the last so many epochs, and of the best; 0: of all", least=0)
     save_interval: int = _setting(1, "write weights after every so many epochs", least=1)
     save_score: bool | None = _setting(None, "write scores at every evaluation; left out: at the last one only")
+    test_best: bool = _setting(False, "after training, test the best weights too; scores go to best/ in the work dir")
+    eval: list[str] = _setting(
+        [], "further figures of a test", choices=("top_k_accuracy", "mean_class_accuracy"), metavar="METRIC"
+    )
+    out: str | None = _setting(None, "file for the scores of a test as pyskl writes them (a .pkl)")
     show_topk: list[int] = _setting([1, 5], "which top-k accuracies to report", least=1)
     log_interval: int = _setting(100, "steps between two points of the training curves", least=1)
     print_log: bool = _setting(True, "write log.txt")
     model_saved_name: str = _setting("weights", "first part of the names of the weight files")
     assume_yes: bool = _setting(False, "accepted for MS-G3D's sake: nothing is ever asked")
+    validate: bool = _setting(False, "accepted for pyskl's sake: training always evaluates")
+    test_last: bool = _setting(False, "accepted for pyskl's sake: the last epoch is always tested")
 
 
 TYPES: dict[str, Any] = get_type_hints(Config)
@@ -104,13 +128,14 @@ def make_config(values: Mapping[str, Any], origin: Mapping[str, str]) -> Config:
         where = origin.get(key, "")
         if key not in TYPES:
             raise InputError(f"{where}: unknown key {key!r}{did_you_mean(key, TYPES)}")
-        checked[key] = _coerce(value, TYPES[key], f"{where}: {key}")
+        word = HELP[key].get("word")
+        checked[key] = value if word and value == word else _coerce(value, TYPES[key], f"{where}: {key}")
         choices = HELP[key].get("choices")
-        if choices and checked[key] is not None and checked[key] not in choices:
+        found = checked[key] if isinstance(checked[key], list) else [checked[key]]
+        if choices and not all(item is None or item in choices for item in found):
             raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(map(str, choices))}")
-        least, numbers = HELP[key].get("least"), checked[key] if isinstance(checked[key], list) else [checked[key]]
-        most = HELP[key].get("most", math.inf)
-        numbers = [number for number in numbers if number is not None]
+        least, most = HELP[key].get("least"), HELP[key].get("most", math.inf)
+        numbers = [number for number in found if number is not None and number != HELP[key].get("word")]
         if not all(number <= most for number in numbers if most != math.inf):
             raise InputError(f"{where}: {key} is {value!r}, wanted at most {most}")
         if least is not None and not all(number >= least for number in numbers):  # nor is NaN
@@ -126,6 +151,7 @@ def _coerce(value: Any, wanted: Any, where: str) -> Any:
     optional = [part for part in get_args(wanted) if part is not NoneType] if NoneType in get_args(wanted) else []
     if optional:
         return None if value is None else _coerce(value, optional[0], where)
+    wanted = int if wanted == int | str else wanted  # a number, or the word that make_config knows
     kind = str(wanted).replace("typing.", "")
     if kind.startswith("list"):
         item = int if "int" in kind else str

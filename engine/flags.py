@@ -26,6 +26,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[Config, dict[str, str]]:
         InputError: whatever is wrong with a flag or a file, in one sentence.
     """
     flags = vars(_parser().parse_strictly(argv))
+    flags.pop("local_rank", None)
     path = flags.pop("config", None)
     values: dict[str, Any] = {}
     origin = dict.fromkeys(DEFAULTS, "default")
@@ -45,6 +46,8 @@ def parse(argv: Sequence[str] | None = None) -> tuple[Config, dict[str, str]]:
 def _parser() -> Parser:
     parser = Parser("main.py", description=_DESCRIPTION, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help="YAML file with any of the settings below")
+    about_rank = "accepted from torch.distributed.launch, which says the same in the environment"
+    parser.add_flag("--local-rank", metavar="N", help=about_rank)
     for key, about in HELP.items():
         kind = str(TYPES[key])
         text = about["help"] + ("" if DEFAULTS[key] in (None, [], {}) else f" (default: {_words(DEFAULTS[key])})")
@@ -52,7 +55,7 @@ def _parser() -> Parser:
         if "bool" in kind:
             options |= {"nargs": "?", "const": True, "metavar": "True|False"}
         elif "list" in kind:
-            options |= {"nargs": "+", "metavar": "X"}
+            options |= {"nargs": "+", "metavar": about.get("metavar", "X")}
         elif "dict" in kind:
             options |= {"nargs": "+", "metavar": "KEY=VALUE", "action": _Mapping}
         elif "choices" in about:

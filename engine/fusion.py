@@ -16,7 +16,7 @@ from engine.labels import DATASETS, labels_in, labels_of_annotations
 from engine.metrics import top_k_accuracy
 from engine.report import difference, figures, names_of_classes, write_report
 from engine.score_files import read_scores, write_result
-from engine.scores import Scores, aligned, find_scores
+from engine.scores import Scores, aligned, find_scores, rows_of
 from engine.search import Found, search
 from engine.streams import Fusion
 from engine.weighting import PRESETS, Stream, named_streams
@@ -35,6 +35,8 @@ def fuse_from_command_line(argv: Sequence[str] | None = None) -> int:
         raise InputError("--split names a part of the annotations in --ann-file, which is missing")
     if given.folds and not given.search:
         raise InputError("--folds goes with --search")
+    if given.against:
+        find_scores(given.against)  # before the work
     fusion = Fusion(streams, given.softmax, given.search, dataset=given.dataset)
     if given.labels:
         fusion.found.append(labels_in(given.labels))
@@ -152,10 +154,7 @@ def _evaluate(fusion: Fusion, fused: Scores, truth: np.ndarray, given: argparse.
         found |= {"against": str(path), **difference(fused.values.argmax(1), other.values.argmax(1), truth)}
         print(f"Against {path}: {found['difference']:+.4%}, 95 % interval {_span(found['difference_interval_95'])}")
     if given.out:
-        order = np.arange(len(fused.names))
-        if fusion.samples is not None:
-            row = {name: number for number, name in enumerate(fused.names)}
-            order = np.array([row[name] for name in fusion.samples])
+        order = rows_of(fused, fusion.samples or fused.names, str(given.ann_file))
         write_result(given.out, shares[order])
         print(f"{given.out}: {len(order)} results")
     if given.report:

@@ -1,11 +1,12 @@
-"""What a run says: lines on the screen and in log.txt, curves for TensorBoard, a progress bar on a terminal."""
+"""What a run says: lines on the screen and in log.txt, curves for TensorBoard and in metrics.jsonl, a progress bar."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any, TypeVar
 
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
@@ -16,40 +17,91 @@ Item = TypeVar("Item")
 
 
 class Journal:
-    """Log and curves of one run."""
+    """Log and curves of one run; of several processes the first alone keeps one."""
 
-    def __init__(self, work_dir: WorkDir, *, to_file: bool, curves: bool) -> None:
-        self._log = work_dir.log if to_file else None
-        self._train = SummaryWriter(str(work_dir.train_curves)) if curves else None
-        self._test = SummaryWriter(str(work_dir.test_curves)) if curves else None
+    def __init__(self, work_dir: WorkDir, *, to_file: bool, curves: bool, main: bool = True, step: int = 0) -> None:
+        """``step`` is how many are done: points that a run which was stopped drew after it are taken off the curves."""
+        self._main = main
+        self._log = work_dir.log if to_file and main else None
+        self._metrics = work_dir.metrics if curves and main else None
+        self._train = self._test = None
+        if curves and main:
+            self._train = SummaryWriter(str(work_dir.train_curves), **_purged(step))
+            self._test = SummaryWriter(str(work_dir.test_curves), **_purged(step))
+        self._bar: tqdm[Any] | None = None
+        self._waited = 0.0
+        self._began = time.monotonic()
 
     def say(self, text: str) -> None:
         """Print a line and note it in log.txt with the time."""
+        if not self._main:
+            return
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
         if self._log is not None:
             with open(self._log, "a", encoding="utf-8") as file:
                 file.write(f"[ {time.strftime('%Y-%m-%d %H:%M:%S')} ] {text}\n")
 
-    def train_point(self, step: int, *, loss: float, accuracy: float, rate: float, epoch: int) -> None:
+    def train_point(self, step: int, *, loss: float, accuracy: float, rate: float, epoch: int, skipped: int) -> None:
         """A point of the training curves, under MS-G3D's names (``loss_l1`` is always 0: no network returns one)."""
         if self._train is not None:
             for name, value in (("loss", loss), ("acc", accuracy), ("loss_l1", 0.0), ("lr", rate), ("epoch", epoch)):
                 self._train.add_scalar(name, value, step)
+        wait = round(self.data_wait(), 4)
+        figures = {"loss": loss, "top1": accuracy, "lr": rate, "skipped_steps": skipped, "data_wait": wait}
+        self._note({"part": "train", "step": step, "epoch": epoch, **figures})
 
-    def test_point(self, step: int, *, loss: float, accuracy: float) -> None:
+    def test_point(self, step: int, *, epoch: int, loss: float, accuracy: float) -> None:
         """A point of the evaluation curves, under MS-G3D's names."""
         if self._test is not None:
             for name, value in (("loss", loss), ("acc", accuracy), ("loss_l1", 0.0)):
                 self._test.add_scalar(name, value, step)
+        self._note({"part": "test", "step": step, "epoch": epoch, "loss": loss, "top1": accuracy})
 
-    def progress(self, items: Iterable[Item], title: str) -> Iterable[Item]:
-        """``items`` behind a progress bar, where there is a terminal to show it on."""
-        bar: Iterable[Item] = tqdm(items, desc=title, leave=False, disable=not sys.stderr.isatty(), dynamic_ncols=True)
-        return bar
+    def _note(self, point: dict[str, Any]) -> None:
+        """One line of metrics.jsonl; where a stopped run drew a point again, the later line counts."""
+        if self._metrics is not None:
+            with open(self._metrics, "a", encoding="utf-8") as file:
+                file.write(json.dumps({**point, "time": round(time.time(), 3)}) + "\n")
+
+    def progress(self, items: Iterable[Item], title: str, done: int = 0) -> Iterator[Item]:
+        """``items`` behind a progress bar, where there is a terminal to show it on, of which ``done`` are done before.
+
+        On the way it adds up how long it waited for them (``data_wait``).
+        """
+        total = done + len(items) if isinstance(items, Sized) else None
+        off = not (self._main and sys.stderr.isatty())
+        self._waited, self._began = 0.0, time.monotonic()
+        with tqdm(desc=title, total=total, initial=done, leave=False, disable=off, dynamic_ncols=True) as bar:
+            self._bar = bar
+            iterator = iter(items)
+            while True:
+                before = time.monotonic()
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    break
+                finally:
+                    self._waited += time.monotonic() - before
+                yield item
+                bar.update()
+            self._bar = None
+
+    def data_wait(self) -> float:
+        """The share of the time of the current pass that went by in waiting for clips."""
+        return self._waited / max(time.monotonic() - self._began, 1e-9)
+
+    def show(self, **figures: str) -> None:
+        """Figures beside the progress bar."""
+        if self._bar is not None and not self._bar.disable:
+            self._bar.set_postfix(figures, refresh=False)
 
     def close(self) -> None:
         """Finish the curve files."""
         for writer in (self._train, self._test):
             if writer is not None:
                 writer.close()
+
+
+def _purged(step: int) -> dict[str, Any]:
+    return {"purge_step": step + 1} if step else {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,12 +16,34 @@ from errors import InputError
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: Config) -> torch.optim.Optimizer:
-    """SGD with momentum 0.9, or Adam, as MS-G3D sets them up, for the parameters that are not frozen."""
+    """SGD with momentum 0.9, or Adam, as MS-G3D sets them up, for the parameters that are not frozen.
+
+    With ``half`` on a GPU an installed NVIDIA Apex's FusedSGD, which computes the same in fewer passes.
+    """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     rate = peak_rate(config)
     if config.optimizer == "Adam":
         return torch.optim.Adam(trained, lr=rate, weight_decay=config.weight_decay)
-    return torch.optim.SGD(trained, lr=rate, momentum=0.9, nesterov=config.nesterov, weight_decay=config.weight_decay)
+    settings: dict[str, Any] = {
+        "lr": rate,
+        "momentum": 0.9,
+        "nesterov": config.nesterov,
+        "weight_decay": config.weight_decay,
+    }
+    if config.half and config.amp_opt_level != 3 and trained and all(parameter.is_cuda for parameter in trained):
+        fused = apex_fused_sgd()
+        if fused is not None:
+            optimizer: torch.optim.Optimizer = fused(trained, **settings)
+            return optimizer
+    return torch.optim.SGD(trained, **settings)
+
+
+def apex_fused_sgd() -> Any | None:
+    """``apex.optimizers.FusedSGD`` of an installed NVIDIA Apex, None where there is none."""
+    try:
+        return getattr(importlib.import_module("apex.optimizers"), "FusedSGD", None)
+    except ImportError:
+        return None
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> list[str]:

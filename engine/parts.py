@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from engine.build import LabelledClips, build_feeder, build_model, check_fit, check_forward
-from engine.checkpoint import read_checkpoint
+from engine.checkpoint import read_last
 from engine.config import Config
 from engine.data import test_batches
 from engine.device import choose_device
+from engine.distributed import World, share
 from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
 from engine.optim import check_schedule, freeze, peak_rate
 from engine.precision import Precision, choose_precision
+from engine.recompute import recompute_blocks
 from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
 from errors import InputError
+from model.batch_norm import across_processes
+
+ALONE = World()
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Parts:
 
     config: Config
     device: torch.device
+    world: World
     precision: Precision
     model: nn.Module
     feeders: Mapping[str, LabelledClips]
@@ -41,8 +47,8 @@ class Parts:
     notes: list[str]
 
 
-def build_parts(config: Config) -> Parts:
-    """All parts of the run that ``config`` describes.
+def build_parts(config: Config, world: World = ALONE) -> Parts:
+    """All parts of the run that ``config`` describes, of one process of ``world``.
 
     Raises:
         InputError: something the user gave does not work.
@@ -50,16 +56,20 @@ def build_parts(config: Config) -> Parts:
     if config.work_dir is None and config.checkpoint:
         raise InputError(f"{config.checkpoint} does not lie in the checkpoints of a work dir: give --work-dir")
     work_dir = WorkDir(config)
-    device, device_note = choose_device(config.device)
-    precision, precision_note = choose_precision(config, device)
+    device, device_note = choose_device(config.device, world)
+    precision, precision_note = choose_precision(config, device, world)
+    if config.phase == "train":
+        for key in ("batch_size", "forward_batch_size"):
+            share(world, config, key)
     model = build_model(config)
     used = ("train", "test") if config.phase == "train" else ("test",)
     feeders: dict[str, LabelledClips] = {part: build_feeder(config, part) for part in used}
     for part, feeder in feeders.items():
         check_fit(config, feeder, part)
     check_forward(config, model, feeders["test"])
-    checkpoint = read_checkpoint(config.checkpoint) if config.checkpoint else None
-    notes = [note for note in (device_note, precision_note) if note]
+    checkpoint, read, damage = read_last(config.checkpoint) if config.checkpoint else (None, None, None)
+    config = replace(config, checkpoint=str(read)) if read else config
+    notes = [note for note in (device_note, precision_note, damage) if note]
     notes += getattr(model, "notes", [])
     notes += _load_initial(model, config, checkpoint)
     if config.phase == "train":
@@ -70,22 +80,37 @@ def build_parts(config: Config) -> Parts:
                 f"scale_lr: learning rate {config.base_lr:g} * {config.batch_size} / {config.base_batch_size} "
                 f"= {peak_rate(config):g}"
             )
-    return Parts(config, device, precision, model.to(device), feeders, work_dir, checkpoint, notes)
+        if config.sync_bn:
+            notes.append(f"sync_bn: {across_processes(model)} BatchNorms over {world.size} processes")
+        if config.checkpoint_activations:
+            notes.append(f"checkpoint_activations: {recompute_blocks(model)} blocks are computed twice")
+    return Parts(config, device, world, precision, model.to(device), feeders, work_dir, checkpoint, notes)
 
 
-def evaluate_parts(parts: Parts, model: nn.Module, journal: Journal) -> Evaluation:
-    """Scores of the test part: in training, in ``--phase test``, always these."""
-    config, feeder = parts.config, parts.feeders["test"]
-    pin = parts.device.type == "cuda"
-    size = max(1, config.test_batch_size // getattr(feeder, "num_clips", 1))
-    batches = test_batches(feeder, size, seed=config.seed, num_worker=config.num_worker, pin=pin)
+def evaluate_parts(
+    parts: Parts, model: nn.Module, journal: Journal, stop: Callable[[], None] = lambda: None
+) -> Evaluation:
+    """Scores of the test part: in training, in ``--phase test``, always these; ``stop`` is called on the way."""
+    config, feeder, world = parts.config, parts.feeders["test"], parts.world
+    at_once = max(1, config.test_batch_size // world.size)
+    batches = test_batches(
+        feeder,
+        max(1, at_once // getattr(feeder, "num_clips", 1)),
+        seed=config.seed,
+        num_worker=config.num_worker,
+        pin=parts.device.type == "cuda",
+        world=world,
+    )
     return evaluate(
         model,
         journal.progress(batches, "test"),
         feeder.sample_name,
         precision=parts.precision,
         device=parts.device,
-        at_once=config.test_batch_size,
+        at_once=at_once,
+        world=world,
+        say=journal.say,
+        stop=stop,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,16 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import Config
+from engine.distributed import World
 from errors import InputError
 
+ALONE = World()
 FLOAT16 = "float16"
 
 
 class Precision:
     """Float32 throughout; the other formats change what they must.
 
-    Training calls ``prepare`` once, computes within ``autocast``, and hands every loss to ``backward`` and the
-    optimizer to ``step``. Evaluation uses ``autocast`` and ``cast`` only, so it computes as training does.
+    Training calls ``prepare`` once, computes within ``autocast``, hands every loss to ``backward``, asks for the
+    ``gradient_norm``, and hands the optimizer to ``step``. Evaluation uses ``autocast`` and ``cast`` only, so it
+    computes as training does.
     """
 
     name = "float32"
@@ -35,11 +38,18 @@ class Precision:
     def cast(self, clips: Tensor) -> Tensor:
         return clips
 
-    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer, last: bool) -> None:
+        """Add to the gradients; ``last`` is whether this is the last loss before ``step``."""
         loss.backward()
 
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
-        optimizer.step()
+    def gradient_norm(self, optimizer: torch.optim.Optimizer, gradients: Sequence[Tensor]) -> Tensor:
+        """The norm of all gradients, of which any scale is taken off before: NaN or infinite where one of them is."""
+        return nn.utils.get_total_norm(gradients)
+
+    def step(self, optimizer: torch.optim.Optimizer, finite: bool) -> None:
+        """Change the weights; not where loss or gradients are not ``finite``."""
+        if finite:
+            optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -60,11 +70,16 @@ class Autocast(Precision):
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, self.dtype)
 
-    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer, last: bool) -> None:
         self.scaler.scale(loss).backward()
 
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
-        self.scaler.step(optimizer)
+    def gradient_norm(self, optimizer: torch.optim.Optimizer, gradients: Sequence[Tensor]) -> Tensor:
+        self.scaler.unscale_(optimizer)
+        return super().gradient_norm(optimizer, gradients)
+
+    def step(self, optimizer: torch.optim.Optimizer, finite: bool) -> None:
+        if finite:
+            self.scaler.step(optimizer)
         self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
@@ -88,6 +103,11 @@ class Half(Precision):
     def cast(self, clips: Tensor) -> Tensor:
         return clips.to(self.dtype)
 
+    def gradient_norm(self, optimizer: torch.optim.Optimizer, gradients: Sequence[Tensor]) -> Tensor:
+        return super().gradient_norm(
+            optimizer, [gradient.float() for gradient in gradients]
+        )  # its squares may overflow
+
 
 class Apex(Precision):
     """NVIDIA Apex's own mixed precision, where an installed Apex still has it (``apex.amp`` left it in May 2025)."""
@@ -104,9 +124,12 @@ class Apex(Precision):
             prepared, _ = self.amp.initialize(model, optimizer, opt_level=self.level)
         return prepared
 
-    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        with self.amp.scale_loss(loss, optimizer) as scaled:
+    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer, last: bool) -> None:
+        with self.amp.scale_loss(loss, optimizer, delay_unscale=not last) as scaled:
             scaled.backward()
+
+    def step(self, optimizer: torch.optim.Optimizer, finite: bool) -> None:
+        optimizer.step()  # where gradients overflowed, Apex has put a step in its place that does nothing
 
     def state_dict(self) -> dict[str, Any]:
         return dict(self.amp.state_dict())
@@ -116,7 +139,7 @@ class Apex(Precision):
             self.amp.load_state_dict(dict(state))
 
 
-def choose_precision(config: Config, device: torch.device) -> tuple[Precision, str | None]:
+def choose_precision(config: Config, device: torch.device, world: World = ALONE) -> tuple[Precision, str | None]:
     """What ``--half``, ``--amp-opt-level`` and ``--amp-dtype`` ask for on ``device``, and what there is to say of it.
 
     Without a GPU ``--half`` means float32, unless bfloat16 is asked for by name.
@@ -126,13 +149,16 @@ def choose_precision(config: Config, device: torch.device) -> tuple[Precision, s
     if device.type == "cpu" and config.amp_dtype != "bfloat16":
         return Precision(), "--half: on a CPU everything runs in float32 (--amp-dtype bfloat16 for bfloat16)"
     dtype = getattr(torch, config.amp_dtype or FLOAT16)
+    why = ""
     if config.amp_dtype is None and device.type == "cuda":
         amp = _apex_amp()
-        if amp is not None:
-            return Apex(amp, config.amp_opt_level), None
-    if config.amp_opt_level == 3:
-        return Half(dtype), None
-    return Autocast(device, dtype), None
+        if amp is not None and world.size == 1:
+            apex = Apex(amp, config.amp_opt_level)
+            return apex, f"--half: {apex.name}"
+        if amp is not None:  # each process would leave out the steps that overflow in itself alone
+            why = "; Apex's is for one process"
+    chosen = Half(dtype) if config.amp_opt_level == 3 else Autocast(device, dtype)
+    return chosen, f"--half: {chosen.name} of PyTorch{why}"
 
 
 def _apex_amp() -> Any | None:

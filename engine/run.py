@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import torch
 
 from clips.files import write_text
+from engine.checkpoint import Progress
 from engine.config import Config
+from engine.device import choose_device
+from engine.distributed import World, agreed, gather, hand_out_state, together
 from engine.evaluate import Evaluation
-from engine.fit import fit, say_accuracy
+from engine.fit import Run, fit, say_accuracy
 from engine.journal import Journal
+from engine.memory import fitting_forward_batch
 from engine.parts import Parts, build_parts, evaluate_parts
-from engine.resume import start
+from engine.resume import done, start, with_resume
 from engine.scores import save_scores
+from engine.stopping import NothingLeft, listening
+from errors import InputError
+
+Begin = tuple[torch.optim.Optimizer, torch.nn.Module, Progress]
 
 
 def run(config: Config, origin: Mapping[str, str]) -> Evaluation:
@@ -20,30 +33,131 @@ def run(config: Config, origin: Mapping[str, str]) -> Evaluation:
 
     Raises:
         InputError: something the user gave does not work. Nothing has been written by then.
+        Stopped: the run was told to stop, and has saved where it is.
+        NothingLeft: it was to go on, and is at its end.
     """
-    parts = build_parts(config)
-    training = config.phase == "train"
-    begin = start(parts) if training else None
-    parts.work_dir.claim(config)
-    parts.work_dir.describe(config, origin, begin[2].epoch if begin else 0)
-    with closing(Journal(parts.work_dir, to_file=config.print_log, curves=training)) as journal:
+    if config.deterministic:
+        be_deterministic()
+    world = World.of_environment()
+    device, _ = choose_device(config.device, world)
+    with together(world, device):
+        parts, begin = agreed(world, lambda: _begin(with_resume(config), world))
+        if begin and done(parts.config, begin[2]):
+            raise NothingLeft(f"nothing left to train: {begin[2].epoch} epochs are done, see {parts.work_dir.path}")
+        if begin:
+            agreed(world, lambda: _check_same(world, begin[2]))
+        agreed(world, lambda: _claim(parts, origin, begin))
+        try:
+            return _train_or_test(parts, begin)
+        finally:
+            parts.work_dir.release()
+
+
+def _begin(config: Config, world: World) -> tuple[Parts, Begin | None]:
+    """The parts of the run, and for training the state that it begins with, the same in all processes."""
+    parts = build_parts(config, world)
+    return parts, start(parts) if config.phase == "train" else None
+
+
+def _check_same(world: World, progress: Progress) -> None:
+    """Whether all processes are at the same step.
+
+    Raises:
+        InputError: they are not.
+    """
+    steps = [step for _, step in gather(world, (world.rank, progress.step))]
+    if len(set(steps)) > 1:
+        raise InputError(
+            f"the processes begin at different steps, {steps}: the work dir must lie on a disk that all machines share"
+        )
+
+
+def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> bool:
+    """Make the work dir this run's and note there what the run is; the first process, for all."""
+    if parts.world.main:
+        parts.work_dir.claim(parts.config)
+        parts.work_dir.describe(
+            parts.config,
+            origin,
+            begin[2].step if begin else 0,
+            device=str(parts.device),
+            precision=parts.precision.name,
+            processes=parts.world.size,
+        )
+    return True
+
+
+def _train_or_test(parts: Parts, begin: Begin | None) -> Evaluation:
+    config, main = parts.config, parts.world.main
+    step = begin[2].step if begin else 0
+    with closing(
+        Journal(parts.work_dir, to_file=config.print_log, curves=begin is not None, main=main, step=step)
+    ) as j:
         for note in parts.notes:
-            journal.say(note)
-        return fit(parts, *begin, journal) if begin else test(parts, journal)
+            j.say(note)
+        if begin is None:
+            return test(parts, j)
+        optimizer, model, progress = begin
+        hand_out_state(parts.world, model)
+        _settle_forward_batch(parts, model, progress, j)
+        with listening() as stop:
+            evaluation = fit(Run(parts, optimizer, model, progress, j, stop))
+        if config.test_best:
+            _test_best(parts, j)
+        return evaluation
+
+
+def _settle_forward_batch(parts: Parts, model: torch.nn.Module, progress: Progress, journal: Journal) -> None:
+    """How many clips go through the network at once: as configured, or as many as fit; the same to the last step."""
+    config = parts.config
+    if isinstance(config.forward_batch_size, int):
+        progress.forward_batch_size = config.forward_batch_size
+    elif not progress.forward_batch_size:
+        progress.forward_batch_size = fitting_forward_batch(
+            model,
+            tuple(parts.feeders["train"][0][0].shape),
+            config.batch_size,
+            precision=parts.precision,
+            device=parts.device,
+            world=parts.world,
+            say=journal.say,
+        )
 
 
 def test(parts: Parts, journal: Journal) -> Evaluation:
     """Score the test part: accuracies to the screen; scores, labels, right and wrong samples to the work dir."""
-    folder = parts.work_dir.path
+    folder, config = parts.work_dir.path, parts.config
     model = parts.precision.prepare(parts.model, None)
     evaluation = evaluate_parts(parts, model, journal)
-    say_accuracy(evaluation, parts.config, journal)
-    if parts.config.save_score is not False:
+    say_accuracy(evaluation, config, journal)
+    if not parts.world.main:
+        return evaluation
+    if config.save_score is not False:
         path = save_scores(folder, 1, evaluation.names, evaluation.labels, evaluation.logits)
         journal.say(f"scores: {path}")
     for name, right in (("wrong-samples.txt", False), ("right-samples.txt", True)):
         write_text(folder / name, _samples(evaluation, right))
     return evaluation
+
+
+def _test_best(parts: Parts, journal: Journal) -> None:
+    """Test the best weights of the run that has just ended, into a folder of their own."""
+    best = parts.work_dir.best
+    anew: dict[str, Any] = {"checkpoint": None, "resume": None, "ignore_weights": [], "start_epoch": 0, "out": None}
+    folder = str(parts.work_dir.path / "best")
+    config = replace(parts.config, phase="test", weights=str(best), work_dir=folder, **anew)
+    journal.say(f"the best weights on the test part, {best}:")
+    again = agreed(parts.world, lambda: build_parts(config, parts.world))
+    if parts.world.main:
+        again.work_dir.claim(config)
+    test(again, journal)
+
+
+def be_deterministic() -> None:
+    """Make torch compute the same bits in every run, on a GPU too."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA begins
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
 
 
 def _samples(evaluation: Evaluation, right: bool) -> str:

@@ -106,14 +106,33 @@ def aligned(scores: Scores, like: Scores) -> Scores:
         InputError: they are not of the same samples (one is named) or the same number of classes.
     """
     if scores.names != like.names:
-        _same_samples(like, scores)
-        row = {name: number for number, name in enumerate(scores.names)}
-        order = [row[name] for name in like.names]
-        scores = replace(scores, names=like.names, values=scores.values[order])
+        rows = rows_of(scores, like.names, like.source)
+        scores = replace(scores, names=like.names, values=scores.values[rows])
     mine, theirs = like.values.shape[1], scores.values.shape[1]
     if mine != theirs:
         raise InputError(f"{like.source} scores {mine} classes, but {scores.source} {theirs}")
     return scores
+
+
+def rows_of(scores: Scores, names: Sequence[str], source: str) -> list[int]:
+    """The rows of ``scores`` in which the samples ``names`` of ``source`` are, in their order.
+
+    Raises:
+        InputError: they are not the same samples; one is named.
+    """
+    row = {name: number for number, name in enumerate(scores.names)}
+    wanted = set(names)
+    for here, mine, there, theirs in (
+        (source, names, scores.source, row),
+        (scores.source, scores.names, source, wanted),
+    ):
+        missing = [name for name in mine if name not in theirs]
+        if missing:
+            raise InputError(
+                f"{there} has no scores for {len(missing)} of the {len(mine)} samples of {here}, "
+                f"{missing[0]!r} among them"
+            )
+    return [row[name] for name in names]
 
 
 def fuse(
@@ -199,14 +218,3 @@ def judge(scores: Scores, labels: Labels, ks: Sequence[int] = (1, 5)) -> dict[in
 
 def _labels_beside(path: Path) -> Path:
     return path.with_name(path.name.replace("_score.pkl", "_labels.csv"))
-
-
-def _same_samples(one: Scores, other: Scores) -> None:
-    for here, there in ((one, other), (other, one)):
-        held = set(there.names)
-        missing = [name for name in here.names if name not in held]
-        if missing:
-            raise InputError(
-                f"{there.source} has no scores for {len(missing)} of the {len(here.names)} samples of {here.source}, "
-                f"{missing[0]!r} among them"
-            )

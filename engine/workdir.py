@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from clips.files import write_text
+from engine.checkpoint import LAST
 from engine.config import Config
 from errors import InputError
 
@@ -38,13 +39,24 @@ class WorkDir:
         self.weights_name = config.model_saved_name
         self.train_curves = self.path / "trainlogs" / "train"
         self.test_curves = self.path / "trainlogs" / "val"
-        self.last = self.path / "checkpoints" / "last.pt"
+        self.last = self.path / "checkpoints" / LAST
         self.best = self.path / "checkpoints" / "best.pt"
         self.log = self.path / "log.txt"
+        self._lock: int | None = None
+        self.metrics = self.path / "metrics.jsonl"
 
     def weights(self, epoch: int, step: int) -> Path:
         """File of the weights after ``epoch`` epochs and ``step`` optimizer steps."""
         return self.path / "weights" / f"{self.weights_name}-{epoch}-{step}.pt"
+
+    def thin_out(self, keep: int, best_epoch: int) -> None:
+        """Remove this run's weights, but for those of the last ``keep`` epochs and of the best; 0 keeps all."""
+        pattern = re.compile(rf"{re.escape(self.weights_name)}-(\d+)-\d+\.pt")
+        found = {file: int(match[1]) for file in self.path.glob("weights/*") if (match := pattern.fullmatch(file.name))}
+        newest = sorted(set(found.values()))[-keep:]
+        for file, epoch in found.items():
+            if epoch not in newest and epoch != best_epoch:
+                file.unlink()
 
     def holds_training(self) -> bool:
         """Whether a training run has saved anything here."""
@@ -53,31 +65,45 @@ class WorkDir:
     def claim(self, config: Config) -> None:
         """Make the folder; a training run gets one of its own, or goes on in the one that its checkpoint lies in.
 
+        It holds the folder until ``release``.
+
         Raises:
-            InputError: another training run is here, or the folder cannot be made.
+            InputError: another training run has been, or is, here, or the folder cannot be made.
         """
         goes_on = config.checkpoint is not None and self.path.resolve() in Path(config.checkpoint).resolve().parents
         if config.phase == "train" and not goes_on and self.holds_training():
-            hint = f"resume it with --checkpoint {self.last}, or " if self.last.is_file() else ""
+            hint = "go on with it with --resume auto, or " if self.last.is_file() else ""
             raise InputError(f"{self.path} already holds a training run: {hint}choose another --work-dir")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            if config.phase == "train":
+                self._lock = os.open(self.path / ".lock", os.O_WRONLY | os.O_CREAT, 0o666)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be made a work dir: {error.strerror}") from error
+        if self._lock is not None and not _locked(self._lock):
+            self.release()
+            raise InputError(f"{self.path}: another run is training there just now")
 
-    def describe(self, config: Config, origin: Mapping[str, str], epoch: int = 0) -> None:
-        """Write ``config.yaml`` and ``run.json``.
+    def release(self) -> None:
+        """Let others train here."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
-        A run that goes on after ``epoch`` epochs puts ``from-<epoch>-`` in front, a test in a training run's folder
+    def describe(self, config: Config, origin: Mapping[str, str], step: int = 0, **computed: str | int) -> None:
+        """Write ``config.yaml`` and ``run.json``; ``computed`` is what the run found out about itself.
+
+        A run that goes on after ``step`` steps puts ``from-<step>-`` in front, a test in a training run's folder
         ``test-``, so that what the first run was stays known.
         """
-        prefix = "test-" if config.phase == "test" and self.holds_training() else f"from-{epoch}-" if epoch else ""
+        prefix = "test-" if config.phase == "test" and self.holds_training() else f"from-{step}-" if step else ""
         write_text(self.path / f"{prefix}config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
         facts = {
             "command": sys.argv,
             "config": asdict(config),
             "origin": dict(origin),
             "git_commit": _git_commit(),
+            **computed,
             "versions": {
                 "python": platform.python_version(),
                 "torch": str(torch.__version__),
@@ -91,6 +117,21 @@ class WorkDir:
 def write_result(path: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
     """Write a result as JSON."""
     write_text(path, json.dumps(dict(result), indent=2) + "\n")
+
+
+def _locked(file: int) -> bool:
+    """Whether nobody else holds the open file; True as well where the system, or its disk, knows no such locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _git_commit() -> str | None:

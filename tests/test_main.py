@@ -155,7 +155,7 @@ BAD: dict[str, tuple[Case, list[str]]] = {
         lambda tiny, folder: [*foreign_weights(tiny, folder), "--ignore-weights", "data_nb"],
         ["ignore_weights: neither the network nor ", "has a weight 'data_nb'; did you mean 'data_bn."],
     ),
-    "devices": (flags("--device", "0", "1"), ["device: 2 devices (0 1) were given"]),
+    "devices": (flags("--device", "0", "cpu"), ["device: 0 cpu mixes CPU and GPUs"]),
     "a device": (flags("--device", "gpu"), ["device: 'gpu' is neither the number of a GPU nor cpu"]),
     "no weights to test": (flags("--phase", "test"), ["weights is missing: say with --weights what to test"]),
     "nothing left to train": (flags("--start-epoch", "2"), ["nothing to train: 2 epochs are done and num_epoch is 2"]),
@@ -204,7 +204,7 @@ def test_a_process_of_its_own_does_the_same(tiny: Any, tree: Any, tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ([], "already holds a training run: resume it with --checkpoint "),
+        ([], "already holds a training run: go on with it with --resume auto, or "),
         (["--checkpoint", "last"], "nothing to train: 1 epochs are done and num_epoch is 1"),
         (["--checkpoint", "last", "--num-epoch", 2, "--start-epoch", 3], "start_epoch is 3, but "),
         (["--checkpoint", "last", "--num-epoch", 2, "--optimizer", "Adam"], "it is of another kind of optimizer"),

@@ -33,8 +33,9 @@ def test_what_a_name_means(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ([], "device: 0 devices"),
-        (["0", "1"], r"device: 2 devices \(0 1\) were given"),
+        ([], "device: no device was given"),
+        (["0", "cpu"], "device: 0 cpu mixes CPU and GPUs"),
+        (["1", "1"], "device: 1 1 names a GPU twice"),
         (["cuda"], "device: 'cuda' is neither the number of a GPU nor cpu"),
         (["-1"], "device: '-1' is neither"),
         (["2"], r"device: GPU 2 was asked for, there are 2 \(from 0\)"),

@@ -173,6 +173,20 @@ FLAGS: list[tuple[str, list[str], Any]] = [
     ("stream", ["bone"], "bone"),
     ("amp-dtype", ["bfloat16"], "bfloat16"),
     ("allow-import", ["mine", "yours"], ["mine", "yours"]),
+    ("resume", ["auto"], "auto"),
+    ("seeds", ["1", "2"], [1, 2]),
+    ("deterministic", [], True),
+    ("sync-bn", ["True"], True),
+    ("forward-batch-size", ["auto"], "auto"),
+    ("checkpoint-activations", [], True),
+    ("max-bad-steps", ["5"], 5),
+    ("save-every-steps", ["100"], 100),
+    ("keep", ["3"], 3),
+    ("test-best", [], True),
+    ("test-last", [], True),
+    ("validate", [], True),
+    ("eval", ["top_k_accuracy", "mean_class_accuracy"], ["top_k_accuracy", "mean_class_accuracy"]),
+    ("out", ["result.pkl"], "result.pkl"),
 ]
 
 

@@ -251,6 +251,9 @@ def test_a_result_goes_round(work_dirs: Path, capsys: pytest.CaptureFixture[str]
     np.testing.assert_allclose(*rows, rtol=1e-6)
     np.testing.assert_allclose(np.sum(rows[0], axis=1), 1, rtol=1e-6)
     fuse_from_command_line(["--scores", "joint", "--out", "alone.pkl"])
+    with pytest.raises(InputError, match=r"score.pkl has no scores for 9 of the 69 samples of ann.pkl, 'train0' among"):
+        fuse_from_command_line(["--scores", "joint", "--ann-file", "ann.pkl", "--out", "nothing.pkl"])
+    assert not (work_dirs / "nothing.pkl").exists()
     alone = pickle.loads((work_dirs / "alone.pkl").read_bytes())
     np.testing.assert_allclose(alone, probabilities(STREAMS["joint"]), rtol=1e-5)
 

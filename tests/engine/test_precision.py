@@ -48,7 +48,8 @@ def without_apex(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_flags_and_device_choose(settings: dict[str, Any], device: torch.device, kind: type, note: str) -> None:
     precision, said = choose_precision(Config(**settings), device)
-    assert (type(precision), said) == (kind, note)
+    wanted_note = f"--half: {precision.name} of PyTorch" if kind in (Autocast, Half) else note
+    assert (type(precision), said) == (kind, wanted_note)
     wanted = torch.bfloat16 if settings.get("amp_dtype") == "bfloat16" else torch.float16
     if isinstance(precision, (Autocast, Half)):
         assert precision.dtype is wanted
@@ -59,7 +60,7 @@ def test_what_flags_and_device_choose(settings: dict[str, Any], device: torch.de
 def test_half_on_a_gpu_is_mixed_precision_in_float16(level: int) -> None:
     precision, said = choose_precision(Config(half=True, amp_opt_level=level), GPU)
     assert isinstance(precision, Autocast)
-    assert (precision.dtype, said) == (torch.float16, None)
+    assert (precision.dtype, said) == (torch.float16, "--half: mixed precision (float16) of PyTorch")
 
 
 def network() -> nn.Module:
@@ -144,12 +145,13 @@ class StandIn(ModuleType):
         return model if optimizer is None else (model, optimizer)
 
     @contextmanager
-    def scale_loss(self, loss: torch.Tensor, optimizer: Any) -> Iterator[torch.Tensor]:
-        self.calls.append("scale_loss")
+    def scale_loss(self, loss: torch.Tensor, optimizer: Any, *, delay_unscale: bool = False) -> Iterator[torch.Tensor]:
+        self.calls.append(("scale_loss", delay_unscale))
         yield loss * 8
-        for group in optimizer.param_groups:  # where Apex takes the scale off again
-            for parameter in group["params"]:
-                parameter.grad /= 8
+        if not delay_unscale:  # where Apex takes the scale off again
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad /= 8
 
 
 @pytest.fixture
@@ -162,9 +164,14 @@ def apex(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 def test_an_installed_apex_is_used_as_msg3d_uses_it(apex: StandIn) -> None:
     precision, note = choose_precision(Config(half=True), GPU)
-    assert (type(precision), note) == (Apex, None)
-    epoch(precision)
-    assert apex.calls == [("initialize", "O1", True), *["scale_loss"] * 4]
+    assert (type(precision), note) == (Apex, "--half: mixed precision (Apex O1)")
+    model, _, loss = epoch(precision)
+    of_a_step = [("scale_loss", True), ("scale_loss", False)]  # two passes, and the scale comes off after the last
+    assert apex.calls == [("initialize", "O1", True), *of_a_step, *of_a_step]
+    plain, _, wanted = epoch(Precision())
+    assert loss == pytest.approx(wanted, rel=1e-6)
+    for one, other in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
     assert precision.state_dict() == {"loss_scaler0": {"loss_scale": 8.0}}
     precision.load_state_dict(precision.state_dict())
     assert apex.calls[-1] == ("load_state_dict", precision.state_dict())
@@ -207,8 +214,11 @@ def test_the_unrelated_package_called_apex_is_refused(monkeypatch: pytest.Monkey
     ("flags", "said"),
     [
         (["--half"], [NO_GPU]),
-        (["--half", "--amp-dtype", "bfloat16"], []),
-        (["--half", "--amp-dtype", "bfloat16", "--amp-opt-level", "3"], []),
+        (["--half", "--amp-dtype", "bfloat16"], ["--half: mixed precision (bfloat16) of PyTorch"]),
+        (
+            ["--half", "--amp-dtype", "bfloat16", "--amp-opt-level", "3"],
+            ["--half: half precision (bfloat16) of PyTorch"],
+        ),
         (["--half", "--amp-opt-level", "0"], []),
     ],
 )

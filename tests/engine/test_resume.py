@@ -34,7 +34,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
 
 
 def test_what_torch_draws_goes_on_too(train: Any, run_main: Any, same: Any, own_package: str) -> None:
-    """Dropout draws from torch's generator, whose state is in the checkpoint; the network is a user's own."""
+    """Dropout draws from torch's generator, which every step seeds anew; the network is a user's own."""
     settings = {"model": f"{own_package}.Model", "model_args": {"num_class": 6}, "feeder": f"{own_package}.Feeder"}
     straight = train("straight", "--num-epoch", 3, **settings)
     stopped = train("stopped", "--num-epoch", 1, **settings)
@@ -79,7 +79,7 @@ def test_settings_of_the_one_that_goes_on_win(train: Any, run_main: Any, load: A
     assert run_main("--checkpoint", last, "--num-epoch", 2, "--weight-decay", 0.125, "--base-lr", 0.25).code == 0
     (group,) = load(last)["optimizer"]["param_groups"]
     assert (group["weight_decay"], group["lr"]) == (0.125, 0.25)
-    origin = json.loads((work_dir / "from-1-run.json").read_text())["origin"]
+    origin = json.loads((work_dir / "from-3-run.json").read_text())["origin"]
     assert (origin["weight_decay"], origin["batch_size"]) == ("--weight-decay", str(last))
     assert json.loads((work_dir / "run.json").read_text())["config"]["num_epoch"] == 1  # the first part's stays
 
@@ -127,9 +127,19 @@ def test_a_run_that_diverges_stops_and_keeps_what_was_saved(train: Any, run_main
     work_dir = train("w", "--num-epoch", 1)
     last = work_dir / "checkpoints" / "last.pt"
     before = last.read_bytes()
-    done = run_main("--checkpoint", last, "--num-epoch", 3, "--base-lr", 1e30)
+    flags = ["--checkpoint", last, "--num-epoch", 3, "--base-lr", 1e30]
+    done = run_main(*flags, "--max-bad-steps", 2)
     assert done.code == 2
-    assert re.fullmatch(r"error: the loss of epoch 2 is (nan|inf): a lower --base-lr may help; .*", done.err[-1])
+    wanted = r"error: the loss or the gradients of 2 steps in a row, up to step 6, are not finite: .*; " + re.escape(
+        f"a lower --base-lr may help; {last} is as it was"
+    )
+    assert re.fullmatch(wanted, done.err[-1])
+    assert last.read_bytes() == before
+    done = run_main(*flags)  # by default the steps of this epoch are too few to give up, but its network is of no use
+    assert (done.code, done.err) == (
+        2,
+        ["error: the network's scores of 'val00' are not finite: its weights or the clip are damaged"],
+    )
     assert last.read_bytes() == before
 
 

@@ -107,10 +107,10 @@ def test_every_batch_is_one_step_from_gradients_of_its_own() -> None:
         forward_batch_size=2,
         precision=Precision(),
         device=CPU,
-        after_step=lambda totals: counted.append(totals.clips),
+        after_step=lambda step, batch: counted.append(step.clips),
     )
     first, second, third = recorder.seen
-    assert counted == [4, 8, 12]
+    assert counted == [4, 4, 4]
     for name in first:
         assert torch.equal(first[name], third[name])
     assert not torch.equal(first["fc.weight"], second["fc.weight"])
@@ -128,11 +128,8 @@ def test_training_is_in_training_mode_and_moves_the_weights() -> None:
 
 
 def test_means_are_per_clip() -> None:
-    totals = Totals.zero(CPU)
-    totals.loss += 6.0
-    totals.correct += 3
-    totals.clips += 4
-    assert totals.means() == (1.5, 0.75)
+    assert Totals(loss=6.0, correct=3, clips=4).means() == (1.5, 0.75)
+    assert Totals().means() == (0.0, 0.0)
 
 
 class Constant(nn.Module):

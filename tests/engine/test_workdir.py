@@ -65,7 +65,7 @@ def test_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
     work_dir = WorkDir(config(tmp_path))
     work_dir.last.parent.mkdir()
     work_dir.last.touch()
-    with pytest.raises(InputError, match=re.escape(f"resume it with --checkpoint {work_dir.last}, or choose another")):
+    with pytest.raises(InputError, match="go on with it with --resume auto, or choose another"):
         work_dir.claim(config(tmp_path))
 
 
