@@ -33,7 +33,7 @@ def read_openpose(folder: Path, joints: int, dims: int | None) -> Poses:
     """The poses in a folder of OpenPose's files, one for each frame, in the order of the last number in their names.
 
     With ``dims`` 3 they are ``pose_keypoints_3d``, otherwise ``pose_keypoints_2d``. People are tracked where
-    ``person_id`` says who everybody is.
+    ``person_id`` tells everybody apart.
 
     Raises:
         InputError: there are no such files, or one of them is another; it is named.
@@ -55,7 +55,7 @@ def read_openpose(folder: Path, joints: int, dims: int | None) -> Poses:
                 ids.append(_id(person.get("person_id")))
                 flat.append(person[key])
     values = _flat(flat, joints, 3 if dims == 3 else 2, frames, str(folder))
-    return from_people(frames, _all_known(ids), values, (min(numbered), max(numbered)), str(folder))
+    return from_people(frames, _tracked(frames, ids), values, (min(numbered), max(numbered)), str(folder))
 
 
 def read_pose_json(path: Path, joints: int, dims: int | None) -> Poses:
@@ -94,7 +94,7 @@ def _alphapose(content: list[Any], joints: int, dims: int | None, path: Path) ->
     if dims == 3:
         raise InputError(f"{path}: AlphaPose's keypoints have 2 coordinates, and 3 are wanted")
     frames = _numbered([Path(str(person["image_id"])).stem for person in content], path)
-    ids = _all_known([_id(person.get("idx")) for person in content])
+    ids = _tracked(frames, [_id(person.get("idx")) for person in content])
     values = _flat([person["keypoints"] for person in content], joints, 2, frames, str(path))
     return from_people(frames, ids, values, (min(frames), max(frames)), str(path))
 
@@ -118,7 +118,7 @@ def _mmpose(content: list[Any], joints: int, dims: int | None, path: Path) -> Po
         scores = _stacked(listed, (joints, 1), frames, str(path))[..., 0]
         if scores.shape != coordinates.shape[:2]:
             raise InputError(f"{path}: keypoint_scores are not one for each of {joints} joints")
-    ids = _all_known([_id(one.get("track_id")) for _, one in found])
+    ids = _tracked(frames, [_id(one.get("track_id")) for _, one in found])
     return from_people(frames, ids, (coordinates, scores), (min(all_frames), max(all_frames)), str(path))
 
 
@@ -220,10 +220,11 @@ def _frame_number(value: Any, where: Path) -> int:
 def _id(value: Any) -> int | None:
     """Who somebody is, if a tracker said so: a number, or a list of it."""
     value = value[0] if isinstance(value, list) and value else value
-    return int(value) if isinstance(value, int) and 0 <= value < _LARGEST else None
+    return int(value) if isinstance(value, int | float) and 0 <= value < _LARGEST and value == int(value) else None
 
 
-def _all_known(ids: Sequence[int | None]) -> list[int] | None:
-    """The people, where it is known of all who they are."""
+def _tracked(frames: Sequence[int], ids: Sequence[int | None]) -> list[int] | None:
+    """The people, where it is known of all who they are; AlphaPose without a tracker calls everybody 0."""
     known = [one for one in ids if one is not None]
-    return known if len(known) == len(ids) else None
+    pairs = set(zip(frames, ids, strict=True))
+    return known if len(known) == len(ids) == len(pairs) else None
