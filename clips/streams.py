@@ -27,8 +27,8 @@ MERGED = {
 _KHOP = re.compile(r"joint(?:_motion)?_k([1-9])")
 
 # What becomes of the scores of 2-D poses: their difference, as of coordinates (MS-G3D), or their mean (pyskl: OpenPose
-# and COCO), that in bones alone (pyskl: hands).
-SCORES = ("difference", "mean", "mean_in_bones")
+# and COCO), that in bones alone (pyskl: hands), and there 0 where a bone has one end only (pyskl's fork on AIST++).
+SCORES = ("difference", "mean", "mean_in_bones", "mean_in_bones_but_root")
 _SCORE = 2  # the channel
 
 
@@ -99,6 +99,8 @@ def derive(clip: Clip, stream: str, bone_pairs: tuple[tuple[int, int], ...], sco
             score = joints[..., _SCORE, :, :, :]
             ends = _other_ends(clip.shape[-2], bone_pairs)
             clip[..., _SCORE, :, :, :] = (score + score[..., ends, :]) / 2
+            if scores == "mean_in_bones_but_root":
+                clip[..., _SCORE, :, ends == np.arange(len(ends)), :] = 0
     if "motion" in stream:
         still, clip = clip, motion(clip)
         if scores == "mean":

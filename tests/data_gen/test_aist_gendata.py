@@ -156,10 +156,10 @@ def test_the_list_of_sequences_to_leave_out_is_stripped() -> None:
 
 
 def bones_of_the_fork(joints: np.ndarray) -> np.ndarray:
-    """Every bone is joint minus parent, but channel 2 is the mean of both; a root's is its own: (T, V, C) -> same."""
-    parents = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
+    """Every bone is joint minus parent, but channel 2 is the mean of both; the root has none: (T, V, C) -> same."""
+    parents = [0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
     bone = np.zeros_like(joints)
-    for joint, parent in enumerate(parents):
+    for joint, parent in enumerate(parents, 1):
         bone[:, joint] = joints[:, joint] - joints[:, parent]
         bone[:, joint, 2] = (joints[:, joint, 2] + joints[:, parent, 2]) / 2
     return bone
