@@ -86,16 +86,16 @@ def agreed(world: World, make: Callable[[], Made]) -> Made:
     """
     if world.size == 1:
         return make()
-    made, problem = None, None
+    made: list[Made] = []
+    problem = None
     try:
-        made = make()
+        made.append(make())
     except (InputError, OSError) as error:
         problem = str(error)
     for rank, text in enumerate(gather(world, problem)):
         if text is not None:
             raise StoppedTogether(text if rank == 0 else f"process {rank}: {text}")
-    assert made is not None
-    return made
+    return made[0]
 
 
 def gather(world: World, thing: Any) -> list[Any]:

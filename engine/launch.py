@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 
 import torch.distributed as dist
@@ -94,5 +95,6 @@ def end_with_parent() -> None:
 
 
 def _watch() -> None:
-    sys.stdin.buffer.read()  # ends when the other end of the pipe is closed
+    with suppress(OSError):
+        os.read(0, 1)  # ends when the other end of the pipe is closed
     os._exit(1)

@@ -14,7 +14,7 @@ from clips.files import write_text
 from engine.checkpoint import Progress
 from engine.config import Config
 from engine.device import choose_device
-from engine.distributed import World, agreed, gather, hand_out_state, together
+from engine.distributed import StoppedTogether, World, agreed, gather, hand_out_state, together
 from engine.evaluate import Evaluation
 from engine.fit import Run, fit, say_accuracy
 from engine.journal import Journal
@@ -23,7 +23,6 @@ from engine.parts import Parts, build_parts, evaluate_parts
 from engine.resume import done, start, with_resume
 from engine.scores import save_scores
 from engine.stopping import NothingLeft, listening
-from errors import InputError
 
 Begin = tuple[torch.optim.Optimizer, torch.nn.Module, Progress]
 
@@ -45,7 +44,7 @@ def run(config: Config, origin: Mapping[str, str]) -> Evaluation:
         if begin and done(parts.config, begin[2]):
             raise NothingLeft(f"nothing left to train: {begin[2].epoch} epochs are done, see {parts.work_dir.path}")
         if begin:
-            agreed(world, lambda: _check_same(world, begin[2]))
+            _check_same(world, begin[2])
         agreed(world, lambda: _claim(parts, origin, begin))
         try:
             return _train_or_test(parts, begin)
@@ -63,16 +62,16 @@ def _check_same(world: World, progress: Progress) -> None:
     """Whether all processes are at the same step.
 
     Raises:
-        InputError: they are not.
+        StoppedTogether: they are not.
     """
-    steps = [step for _, step in gather(world, (world.rank, progress.step))]
+    steps = gather(world, progress.step)
     if len(set(steps)) > 1:
-        raise InputError(
+        raise StoppedTogether(
             f"the processes begin at different steps, {steps}: the work dir must lie on a disk that all machines share"
         )
 
 
-def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> bool:
+def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> None:
     """Make the work dir this run's and note there what the run is; the first process, for all."""
     if parts.world.main:
         parts.work_dir.claim(parts.config)
@@ -84,7 +83,6 @@ def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> bool
             precision=parts.precision.name,
             processes=parts.world.size,
         )
-    return True
 
 
 def _train_or_test(parts: Parts, begin: Begin | None) -> Evaluation:
