@@ -146,18 +146,22 @@ def fuse(
         seen: gets every stream in the order of the first, before it is added.
 
     Raises:
-        InputError: the streams do not hold the same samples (one is named) or the same number of classes.
+        InputError: the streams do not hold the same samples (one is named) or the same number of classes; or the sum
+            is more than float32 can hold.
     """
     fused: Scores | None = None
     for stream, weight in zip(streams, weights, strict=True):
         scores = stream if fused is None else aligned(stream, fused)
         seen(scores)
-        values = np.float32(weight) * scores.values
-        if fused is None:
-            fused = replace(scores, values=values)
-        else:
-            np.add(fused.values, values, out=fused.values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.float32(weight) * scores.values
+            if fused is None:
+                fused = replace(scores, values=values)
+            else:
+                np.add(fused.values, values, out=fused.values)
     assert fused is not None
+    if not np.isfinite(fused.values).all():
+        raise InputError(f"the fused scores are not finite: the weights {' '.join(map(str, weights))} are too large")
     return fused
 
 

@@ -162,6 +162,13 @@ def test_every_stream_is_seen_in_the_order_of_the_first() -> None:
     np.testing.assert_array_equal(seen[1].values, other.values)
 
 
+@pytest.mark.parametrize(("weights", "scale"), [((1e39, 1), 1), ((1e9, 1), 1e35), ((1, 1), 3e38)])
+def test_sums_that_are_too_large_are_refused(weights: tuple[float, float], scale: float) -> None:
+    rows = np.full((2, 3), scale, np.float32)
+    with pytest.raises(InputError, match="the fused scores are not finite"):
+        fuse([named(rows), named(rows)], weights)
+
+
 def test_streams_of_other_samples_are_refused_and_one_is_named() -> None:
     one, other = named(np.zeros((4, 2)), "joint"), picked(named(np.zeros((4, 2)), "bone"), [0, 2])
     says = "{} has no scores for 2 of the 4 samples of {}, 'clip1' among them"
