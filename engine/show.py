@@ -37,7 +37,7 @@ from graph.layouts import find_layout, layout_for_joints
 
 COLORS = ("#1f6f8b", "#d1603d")  # first body, further bodies
 FRAMES_PER_SECOND = 30
-PLANAR = ("openpose", "coco", "toyota-unik")  # skeletons that were seen in images
+PLANAR = ("openpose", "openpose-25", "coco", "halpe-26", "toyota-unik")  # skeletons that were seen in images
 STRIP = 8  # frames of a strip
 
 
