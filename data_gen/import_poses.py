@@ -84,9 +84,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         in_units=size is not None,
         num_class=len(table.class_names),
     )
-    _write_rest(
-        Path(given.out_folder), table, training_yaml(data, given.network, Path(given.out_folder).resolve().name)
-    )
+    _write_rest(table, data, given)
     for sentence in [*notes, *_remarks(looks, wanted, dims), *_split_remarks(table, samples, (train, test), given)]:
         print(sentence)
     print(f"train: python3 main.py --config {Path(given.out_folder) / CONFIG}")
@@ -192,8 +190,10 @@ def _layout_for_training(given: argparse.Namespace) -> str:
     return str(copy)
 
 
-def _write_rest(out: Path, table: Labels, config: str) -> None:
+def _write_rest(table: Labels, data: OwnData, given: argparse.Namespace) -> None:
     """The names of the classes and the configuration; one that is there already and differs is the user's."""
+    out = Path(given.out_folder)
+    config = training_yaml(data, given.network, out.resolve().name)
     write_text(out / CLASS_NAMES, "".join(f"{name}\n" for name in table.class_names))
     print(f"{out / CLASS_NAMES}: {len(table.class_names)} classes")
     path = out / CONFIG

@@ -262,112 +262,14 @@ def test_an_empty_cell_is_not_a_number_and_may_be_an_unseen_joint(tmp_path: Path
     np.testing.assert_array_equal(clip[0, 0, :, 0], [1, 0, 5, 7, 9])
 
 
-def refused(path: Path, dims: int | None = None, joints: int = 5, **wanted: Any) -> str:
-    with pytest.raises(InputError) as caught:
-        read(path, joints, dims, Wanted(**wanted))
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-HEADER = ",".join(["frame", *(f"joint {v}_{axis}" for v in range(5) for axis in "xy")])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "it is empty"),
-        (HEADER, "there are no rows under the header"),
-        (HEADER.replace("joint 3_y", "joint 3_x"), "column 'joint_3_x' is there twice"),
-        (HEADER.replace("joint 3_y", "jiont 3_y"), "unknown column 'jiont_3_y'; did you mean 'joint_3_y'?"),
-        (HEADER.replace(",joint 3_y", ""), "1 columns are missing: joint_3_y"),
-        (HEADER.replace("frame,", ""), "1 columns are missing: frame"),
-        (HEADER + ",joint 0_z", "4 columns are missing: joint_1_z, joint_2_z, joint_3_z, ..."),
-        (HEADER + ",joint 0_visibility", "4 columns are missing: joint_1_score"),
-        (HEADER.replace(",", ";"), "unknown column 'frame;joint_0_x"),
-        (HEADER + "\n0,1,2,3,4,5,6,7,8,9,x", "line 2: 'x' is no number"),
-        (HEADER + "\n0,1,2,3,4,5,6,7,8,9,1_0", "line 2: '1_0' is no number"),
-        (HEADER + "\n0,1,2,3,4,5,6,7,8,9,1\n1,2", "line 3: 2 cells, the header has 11"),
-        (HEADER + "\n0.5,1,2,3,4,5,6,7,8,9,1", "frame is 0.5, wanted a whole number"),
-        (HEADER + "\n,1,2,3,4,5,6,7,8,9,1", "frame is nan, wanted a whole number"),
-        (HEADER + "\n3,1,2,3,4,5,6,7,8,9,1\n3,1,2,3,4,5,6,7,8,9,1", "frame 3 has body 0 twice"),
-        (HEADER + "\n0,1,2,3,4,5,6,7,8,9,1\n9999999999,1,2,3,4,5,6,7,8,9,1", "10000000000 frames; this many are a"),
-        (HEADER + "\n0,1,2,3,4,5,6,7,8,9,inf", "frame 0, joint 'joint 4': a coordinate is inf"),
-        (HEADER + "\n0,1,2,3,4,5,6,7,8,9,1e300", "a number is too large for float32"),
-        (HEADER + "\n0" + ",0" * 10, "nobody is in it"),
-    ],
-)
-def test_a_csv_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "a.csv").write_text(text)
-    assert message in refused(tmp_path / "a.csv")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], "wanted AlphaPose's (image_id, keypoints), MMPose's (instance_info) or frames of landmarks, got nothing"),
-        ({}, "got nothing"),
-        (3, "got something else"),
-        ({"people": []}, "got 'people'"),
-        ([[[1, 2]] * 4], "4 joints, and the skeleton has 5"),
-        ([[[1, 2, 3, 4, 5]] * 5], "5 numbers for a joint, wanted 2 or 3 coordinates and perhaps a score"),
-        ([[[1, 2]] * 5, [[1, 2]] * 4], "frame 1: a body of numbers (4, 2), wanted (5, 2)"),
-        ([[[1, 2]] * 5, "walk"], "frame 1: wanted a list of joints or of bodies, got str"),
-        ([[[1, "far"]] * 5], "frame 0: not numbers"),
-        ([[{"x": 1, "y": 2}] * 4 + [{"x": 1}]], "frame 0: a landmark without 'y', which others have"),
-        ([[{"x": 1, "y": None}] * 5], "frame 0, joint 'joint 0': a coordinate is nan"),
-        ([{"image_id": "a.jpg", "keypoints": []}], "'a' has no number, by which frames are put in order"),
-        ([{"image_id": "1.jpg", "keypoints": [1, 2, 3]}], "frame 1: wanted 15 numbers for 5 joints, got 3"),
-        ([{"image_id": "1.jpg"}], "it does not go on as one: KeyError('keypoints')"),
-        ({"instance_info": [{"frame_id": "x", "instances": []}]}, "frame 'x', wanted a whole number"),
-        ({"instance_info": [{"frame_id": 1, "instances": []}] * 2}, "two entries have the same frame_id"),
-        ({"instance_info": [{"frame_id": 1, "instances": []}]}, "nobody is in it"),
-        (
-            {"instance_info": [{"frame_id": 1, "instances": [{"keypoints": [[1, 2]] * 5, "keypoint_scores": [1]}]}]},
-            "keypoint_scores are not one for each of 5 joints",
-        ),
-    ],
-)
-def test_a_json_file_that_is_none_is_refused(tmp_path: Path, content: Any, message: str) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(content))
-    assert message in refused(tmp_path / "a.json")
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({}, "there is no .json file in it"),
-        ({"a_1.json": "{}"}, "a_1.json: not a file of OpenPose, which has a list of people"),
-        ({"a_1.json": '{"people": [{}]}'}, "a_1.json: a person has no pose_keypoints_2d"),
-        ({"a_1.json": '{"people": [{"pose_keypoints_2d": [1]}]}'}, "frame 1: wanted 15 numbers for 5 joints, got 1"),
-        ({"a.json": '{"people": []}'}, "'a' has no number, by which frames are put in order"),
-        ({"a_1.json": '{"people": []}', "a_01.json": '{"people": []}'}, "two files have the same number"),
-        ({"a_1.json": '{"people": [}'}, "a_1.json: not readable as JSON"),
-    ],
-)
-def test_a_folder_that_is_no_recording_is_refused(tmp_path: Path, files: dict[str, str], message: str) -> None:
-    (tmp_path / "a").mkdir()
-    for name, text in files.items():
-        (tmp_path / "a" / name).write_text(text)
-    assert message in refused(tmp_path / "a")
-
-
-def test_an_array_that_is_none_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.npy"
-    np.save(path, np.zeros((3, 5)))
-    assert "wanted numbers (T, V, C) or (T, M, V, C), got (3, 5)" in refused(path)
-    np.save(path, np.ones((3, 5, 2)))
-    assert "2 numbers for a joint, wanted 3 coordinates and perhaps a score" in refused(path, dims=3)
-    np.save(path, np.array([{"run": 1}]), allow_pickle=True)
-    assert "not a readable .npy array of numbers" in refused(path)
-    path.write_bytes(b"PK\x03\x04")
-    assert "it does not begin as one" in refused(path)
-    path.unlink()
-    assert "no such file" in refused(path)
-
-
 def test_coordinates_that_there_are_not_are_refused(tmp_path: Path) -> None:
     grid, scores = made((2, 1, 5, 2), 0)
+
+    def refused(path: Path, dims: int | None = None, **wanted: Any) -> str:
+        with pytest.raises(InputError) as caught:
+            read(path, 5, dims, Wanted(**wanted))
+        return str(caught.value)
+
     assert "there is no z" in refused(write_csv(tmp_path / "a", grid, None, chain(5).joints), dims=3)
     assert "have 2 coordinates, and 3 are wanted" in refused(write_alphapose(tmp_path / "b", grid, scores, ()), dims=3)
     assert "have 2 coordinates, and 3 are wanted" in refused(write_mmpose(tmp_path / "c", grid, scores, ()), dims=3)
@@ -380,13 +282,6 @@ def test_dims_2_leaves_z_out(tmp_path: Path) -> None:
     for write in (write_csv, write_landmarks, write_mmpose):
         clip = read(write(tmp_path / "a", grid, scores, chain(5).joints), 5, 2, Wanted(bodies=2))
         np.testing.assert_array_equal(clip, grid[..., :2].transpose(3, 0, 2, 1).astype(np.float32))
-
-
-def test_a_skeleton_without_names_or_with_names_that_are_one_has_no_columns(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(HEADER)
-    for names, message in (((), "the skeleton has none"), (("a b", "A_b"), "columns cannot tell apart, 'a b' for one")):
-        with pytest.raises(InputError, match=message):
-            read_poses(tmp_path / "a.csv", SkeletonLayout("two", 2, ((1, 0),), joints=names))
 
 
 def test_recordings_are_found_by_name(tmp_path: Path) -> None:
