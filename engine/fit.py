@@ -18,7 +18,7 @@ from engine.journal import Journal
 from engine.nonfinite import first_not_finite
 from engine.optim import learning_rate, set_learning_rate
 from engine.parts import Parts, evaluate_parts
-from engine.scores import save_scores
+from engine.scores import save_best_scores, save_scores
 from engine.stopping import Stop, Stopped
 from engine.tensor_files import write_tensors
 from engine.train import Step, Totals, seed_step, train_one_epoch
@@ -75,7 +75,9 @@ def fit(run: Run) -> Evaluation:
             weights = {name: value.cpu() for name, value in run.model.state_dict().items()}
             write_tensors(parts.work_dir.weights(progress.epoch, progress.step), weights)
             parts.work_dir.thin_out(config.keep, progress.best_epoch)
-        if best:
+        if best and evaluation is not None:
+            if parts.world.main:
+                save_best_scores(parts.work_dir.path, evaluation.names, evaluation.labels, evaluation.logits)
             run.save(best=True)
         if last and evaluation is not None:
             _finish(run, evaluation)

@@ -55,6 +55,8 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     """
     if config.work_dir is None and config.checkpoint:
         raise InputError(f"{config.checkpoint} does not lie in the checkpoints of a work dir: give --work-dir")
+    if config.out is not None and not config.out.endswith((".pkl", ".pickle")):
+        raise InputError(f"out is {config.out!r}, wanted a file that ends in .pkl")
     work_dir = WorkDir(config)
     device, device_note = choose_device(config.device, world)
     precision, precision_note = choose_precision(config, device, world)

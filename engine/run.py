@@ -19,9 +19,11 @@ from engine.evaluate import Evaluation
 from engine.fit import Run, fit, say_accuracy
 from engine.journal import Journal
 from engine.memory import fitting_forward_batch
+from engine.metrics import confusion_matrix, mean_class_accuracy
 from engine.parts import Parts, build_parts, evaluate_parts
 from engine.resume import done, start, with_resume
-from engine.scores import save_scores
+from engine.score_files import write_result
+from engine.scores import probabilities, save_scores
 from engine.stopping import NothingLeft, listening
 
 Begin = tuple[torch.optim.Optimizer, torch.nn.Module, Progress]
@@ -128,8 +130,13 @@ def test(parts: Parts, journal: Journal) -> Evaluation:
     model = parts.precision.prepare(parts.model, None)
     evaluation = evaluate_parts(parts, model, journal)
     say_accuracy(evaluation, config, journal)
+    for metric in config.eval:
+        journal.say(f"  {metric}: {_figures_of(evaluation, metric)}")
     if not parts.world.main:
         return evaluation
+    if config.out is not None:
+        write_result(config.out, probabilities(evaluation.logits))
+        journal.say(f"results in pyskl's form: {config.out}")
     if config.save_score is not False:
         path = save_scores(folder, 1, evaluation.names, evaluation.labels, evaluation.logits)
         journal.say(f"scores: {path}")
@@ -156,6 +163,14 @@ def be_deterministic() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA begins
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+
+
+def _figures_of(evaluation: Evaluation, metric: str) -> str:
+    """The figures that pyskl gives under this name."""
+    if metric == "top_k_accuracy":
+        return f"top1_acc {evaluation.accuracy(1):.4f}, top5_acc {evaluation.accuracy(5):.4f}"
+    predicted, num_class = evaluation.logits.argmax(axis=1), evaluation.logits.shape[1]
+    return f"{mean_class_accuracy(confusion_matrix(predicted, evaluation.labels, num_class)):.4f}"
 
 
 def _samples(evaluation: Evaluation, right: bool) -> str:

@@ -51,6 +51,8 @@ def test_a_training_run_writes_what_msg3d_writes_and_our_own(
         "trainlogs/val/events.out.tfevents",
         "epoch2_test_score.pkl",
         "epoch2_test_labels.csv",
+        "files/best_score.pkl",
+        "files/best_labels.csv",
     }
     network = Model(**tiny.settings["model_args"])
     weights = load(work_dir / "weights" / "weights-2-6.pt")
