@@ -16,7 +16,7 @@ from engine.labels import DATASETS, labels_in, labels_of_annotations
 from engine.metrics import top_k_accuracy
 from engine.report import difference, figures, names_of_classes, write_report
 from engine.score_files import read_scores, write_result
-from engine.scores import Scores, aligned, find_scores, rows_of
+from engine.scores import Scores, agreed, aligned, find_scores, read_labels_beside, rows_of
 from engine.search import Found, search
 from engine.streams import Fusion
 from engine.weighting import PRESETS, Stream, named_streams
@@ -151,6 +151,8 @@ def _evaluate(fusion: Fusion, fused: Scores, truth: np.ndarray, given: argparse.
     if given.against:
         path = find_scores(given.against)
         other = aligned(read_scores(path, fusion.samples), fused)
+        mine = ("the fused streams", dict(zip(fused.names, truth.tolist(), strict=True)))
+        agreed([mine, (f"the labels of {path}", read_labels_beside(path) or other.labels or {})])
         found |= {"against": str(path), **difference(fused.values.argmax(1), other.values.argmax(1), truth)}
         print(f"Against {path}: {found['difference']:+.4%}, 95 % interval {_span(found['difference_interval_95'])}")
     if given.out:

@@ -316,6 +316,9 @@ def test_a_report(work_dirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "r: metrics.json, predictions.csv, per_class.csv, confusion.csv"
     rows = list(csv.DictReader((work_dirs / "r" / "predictions.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["name"] for row in rows] == NAMES
+    save_scores(work_dirs / "motion", 1, NAMES, (LABELS + 1) % 7, STREAMS["motion"])
+    with pytest.raises(InputError, match=r"'clip00' has label 0 in the fused streams, but 1 in the labels of motion"):
+        fuse_from_command_line(["--scores", "joint", "bone", "--against", "motion"])
     shares = probabilities(fused / 2)
     np.testing.assert_allclose([float(row["probability"]) for row in rows], shares.max(axis=1), atol=1e-6)
 
