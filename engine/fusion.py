@@ -14,8 +14,8 @@ import numpy as np
 from command_line import Parser, whole_number
 from engine.labels import DATASETS, labels_in, labels_of_annotations
 from engine.metrics import top_k_accuracy
-from engine.report import difference, figures, names_of_classes, write_report
 from engine.score_files import read_scores, write_result
+from engine.score_tables import difference, figures, names_of_classes, write_report
 from engine.scores import Scores, agreed, aligned, find_scores, read_labels_beside, rows_of
 from engine.search import Found, search
 from engine.streams import Fusion

@@ -29,7 +29,7 @@ from command_line import Parser, exit_code
 from data_gen.verify import verify
 from engine.histograms import draw_histograms
 from engine.metrics import top_k_accuracy
-from engine.report import names_of_classes
+from engine.score_tables import names_of_classes
 from engine.streams import fused_scores
 from errors import InputError, did_you_mean
 from graph.layout import SkeletonLayout

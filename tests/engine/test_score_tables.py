@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.report import difference, figures, names_of_classes, write_report
+from engine.score_tables import difference, figures, names_of_classes, write_report
 from errors import InputError
 
 LABELS = np.array([0, 0, 0, 1])
