@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from clips.files import atomic_path, atomic_write
-from clips.normalize import strongest_bodies
-from clips.read.ntu import read_ntu
-from clips.store import Store, open_store
+from clips.read.anything import LINEAGES
 from clips.streams import Clip
 from clips.whole import open_whole
 from command_line import Parser, exit_code
 from data_gen.verify import verify
+from engine.clip_sources import fed, find_clip
 from engine.histograms import draw_histograms
 from engine.metrics import top_k_accuracy
 from engine.score_tables import names_of_classes
 from engine.streams import fused_scores
-from errors import InputError, did_you_mean
+from errors import InputError
 from graph.layout import SkeletonLayout
-from graph.layouts import find_layout, layout_for_joints
 
 COLORS = ("#1f6f8b", "#d1603d")  # first body, further bodies
 FRAMES_PER_SECOND = 30
@@ -41,32 +40,40 @@ PLANAR = ("openpose", "openpose-25", "coco", "halpe-26", "toyota-unik")  # skele
 STRIP = 8  # frames of a strip
 
 
-def draw_strip(clip: Clip, layout: SkeletonLayout, title: str, frames: int = STRIP) -> Figure:
-    """``frames`` frames of a clip (C, T, V, M), evenly spaced, side by side on one scale."""
-    flat, limits = _flatten(clip, layout)
-    times = np.linspace(0, clip.shape[1] - 1, min(frames, clip.shape[1])).astype(int)
-    width, height = np.ptp(limits[0]), np.ptp(limits[1])
-    figure = Figure(figsize=(1.6 * len(times), max(1.6 * height / width, 1.2) + 0.5), layout="constrained")
-    for axes, time in zip(np.atleast_1d(figure.subplots(1, len(times))), times, strict=True):
-        _draw_frame(axes, flat[:, time], layout, limits)
-        axes.set_title(f"{time}", fontsize=8, color="0.4")
+def draw_strip(clips: Mapping[str, Clip], layout: SkeletonLayout, title: str, frames: int = STRIP) -> Figure:
+    """``frames`` frames of each clip (C, T, V, M), evenly spaced, side by side on one scale; a row for each clip."""
+    views = {name: _flatten(clip, layout) for name, clip in clips.items()}
+    columns = min(frames, max(clip.shape[1] for clip in clips.values()))
+    tall = [max(1.6 * np.ptp(limits[1]) / np.ptp(limits[0]), 1.2) for _, limits in views.values()]
+    figure = Figure(figsize=(1.6 * columns, sum(tall) + 0.5 * len(views)), layout="constrained")
+    rows = figure.subplots(len(views), columns, squeeze=False, height_ratios=tall)
+    for row, (name, (flat, limits)) in zip(rows, views.items(), strict=True):
+        times = np.linspace(0, flat.shape[1] - 1, min(columns, flat.shape[1])).astype(int)
+        for axes, time in zip(row, times, strict=False):
+            _draw_frame(axes, flat[:, time], layout, limits)
+            axes.set_title(f"{name}  {time}" if name and time == times[0] else f"{time}", fontsize=8, color="0.4")
+        for axes in row[len(times) :]:
+            axes.set_axis_off()
     figure.suptitle(title, fontsize=10)
     return figure
 
 
-def animate(clip: Clip, layout: SkeletonLayout, title: str) -> FuncAnimation:
-    """A clip (C, T, V, M) as an animation at 30 frames a second."""
-    flat, limits = _flatten(clip, layout)
-    figure = Figure(figsize=(3.2, max(3.2 * np.ptp(limits[1]) / np.ptp(limits[0]), 2.4)), layout="constrained")
-    axes = figure.subplots()
+def animate(clips: Mapping[str, Clip], layout: SkeletonLayout, title: str) -> FuncAnimation:
+    """Clips (C, T, V, M), side by side, as an animation at 30 frames a second; all take as long as the longest."""
+    views = {name: _flatten(clip, layout) for name, clip in clips.items()}
+    height = max(max(3.2 * np.ptp(limits[1]) / np.ptp(limits[0]), 2.4) for _, limits in views.values())
+    figure = Figure(figsize=(3.2 * len(views), height), layout="constrained")
+    panels = figure.subplots(1, len(views), squeeze=False)[0]
+    length = max(clip.shape[1] for clip in clips.values())
 
     def draw(time: int) -> Sequence[Any]:
-        axes.clear()
-        _draw_frame(axes, flat[:, time], layout, limits)
-        axes.set_title(title, fontsize=9)
+        for axes, (name, (flat, limits)) in zip(panels, views.items(), strict=True):
+            axes.clear()
+            _draw_frame(axes, flat[:, time * flat.shape[1] // length], layout, limits)
+            axes.set_title(f"{title}, {name}" if name else title, fontsize=9)
         return ()
 
-    return FuncAnimation(figure, draw, frames=clip.shape[1], interval=1000 / FRAMES_PER_SECOND)
+    return FuncAnimation(figure, draw, frames=length, interval=1000 / FRAMES_PER_SECOND)
 
 
 def draw_confusion(labels: np.ndarray, predicted: np.ndarray, names: Sequence[str], title: str) -> Figure:
@@ -92,33 +99,6 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         figure.savefig(file, format=Path(path).suffix.removeprefix(".") or "png", dpi=130)
 
 
-def find_clip(source: str, label_path: str | None, layout: str | None) -> tuple[Clip, SkeletonLayout, str]:
-    """The clip that ``FILE:NAME`` means (without NAME: the first of the file), its skeleton and its name.
-
-    A ``.skeleton`` file of NTU RGB+D is one clip: its two bodies that move most, as recorded.
-
-    Raises:
-        InputError: no such file or clip, or no skeleton known for its joints.
-    """
-    path, _, name = source.partition(":")
-    if path.endswith(".skeleton"):
-        recording = strongest_bodies(read_ntu(path)).astype(np.float32)
-        return recording, _fitting(recording, find_layout(layout or "ntu-rgb+d"), path), Path(path).stem
-    store: Store = open_store(path, label_path or _labels_of(path))
-    if name and name not in store.names:
-        raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
-    index = store.names.index(name) if name else 0
-    clip = store.clip(index)
-    skeleton = find_layout(layout) if layout else store.layout or layout_for_joints(clip.shape[2], path)
-    return clip, _fitting(clip, skeleton, path), store.names[index]
-
-
-def _fitting(clip: Clip, layout: SkeletonLayout, path: str) -> SkeletonLayout:
-    if layout.num_joints != clip.shape[2]:
-        raise InputError(f"{path} has {clip.shape[2]} joints, but layout {layout.name!r} {layout.num_joints}")
-    return layout
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw what the command line says; the exit code is 2 when it, or a file it names, is not usable."""
     return exit_code(_draw, argv)
@@ -127,13 +107,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _draw(argv: Sequence[str] | None) -> int:
     about = "Draw a clip as a PNG strip or a GIF animation, how a run confuses classes, or what a data set holds."
     parser = Parser("engine.show", description=about, allow_abbrev=False)
-    parser.add_argument("clip", nargs="?", metavar="FILE[:NAME]", help="a .npy, .pkl or .skeleton, and which clip")
+    about = "a recording in any form that a preparation reads, or a store, .npy, .npz or .pkl and which of its clips"
+    parser.add_argument("clip", nargs="?", metavar="FILE[:NAME]", help=about)
     parser.add_argument("--out", required=True, metavar="FILE", help="picture to write: .png or .gif")
     parser.add_flag("--scores", nargs="+", metavar="DIR", help="draw the confusion matrix of these streams, fused 1:1")
     parser.add_flag("--data-set", metavar="PATH", help="draw how many clips of each class and length these data have")
     parser.add_flag("--class-names", metavar="SET", help="names for it: a data set, or a file with one name a line")
     parser.add_argument("--labels", metavar="FILE", help="label pickle of a .npy (default: the one beside it)")
     parser.add_argument("--layout", metavar="NAME", help="skeleton: built-in name or YAML file")
+    about = "beside the clip: what this lineage's preparation makes of a .skeleton"
+    parser.add_flag("--lineage", choices=tuple(LINEAGES), help=about)
+    about = (
+        "beside the clip: what the test feeder of this configuration makes of it (after the --lineage, if one is given)"
+    )
+    parser.add_flag("--config", metavar="FILE", help=about)
+    parser.add_flag("--stream", metavar="STREAM", help="of it, with --config (default: the configuration's)")
     given = parser.parse_strictly(argv)
     if sum(map(bool, (given.clip, given.scores, given.data_set))) != 1:
         raise InputError("name a clip to draw, or the --scores of a confusion matrix, or a --data-set")
@@ -148,16 +136,29 @@ def _draw(argv: Sequence[str] | None) -> int:
     if given.scores:
         print(f"{given.out}: {_draw_scores(given.scores, given.class_names, given.out)}")
         return 0
-    clip, layout, name = find_clip(given.clip, given.labels, given.layout)
-    if not clip.any():
-        raise InputError(f"{given.clip}: clip {name!r} is empty")
+    clips, layout, name = _clips_of(given)
+    for which, clip in clips.items():
+        if not clip.any():
+            raise InputError(f"{given.clip}: clip {name!r} is empty{f' when {which}' if which else ''}")
     if suffix == ".gif":
         with atomic_path(given.out) as beside:
-            animate(clip, layout, name).save(beside, writer=PillowWriter(fps=FRAMES_PER_SECOND))
+            animate(clips, layout, name).save(beside, writer=PillowWriter(fps=FRAMES_PER_SECOND))
     else:
-        save_figure(draw_strip(clip, layout, name), given.out)
-    print(f"{given.out}: {name}, {clip.shape[1]} frames")
+        save_figure(draw_strip(clips, layout, name), given.out)
+    lengths = ", ".join(f"{clip.shape[1]} frames{f' {which}' if which else ''}" for which, clip in clips.items())
+    print(f"{given.out}: {name}, {lengths}")
     return 0
+
+
+def _clips_of(given: argparse.Namespace) -> tuple[dict[str, Clip], SkeletonLayout, str]:
+    """The clip as it lies there and, where that is asked for, prepared and fed."""
+    clip, layout, name = find_clip(given.clip, given.labels, given.layout)
+    clips = {"recorded" if given.lineage or given.config else "": clip}
+    if given.lineage:
+        clip = clips["prepared"] = find_clip(given.clip, given.labels, given.layout, given.lineage)[0]
+    if given.config:
+        clips["fed"] = fed(clip, layout, name, given.config, given.stream)
+    return clips, layout, name
 
 
 def _draw_scores(folders: Sequence[str], class_names_of: str | None, out: str) -> str:
@@ -201,12 +202,6 @@ def _draw_frame(axes: Axes, points: np.ndarray, layout: SkeletonLayout, limits: 
         axes.plot(joints[:, 0], joints[:, 1], ".", color=color, markersize=3)
     axes.set(xlim=limits[0], ylim=limits[1], aspect="equal", xticks=[], yticks=[])
     axes.set_frame_on(False)
-
-
-def _labels_of(path: str) -> str | None:
-    """``train_label.pkl`` beside ``train_data_joint.npy``."""
-    part, found, _ = Path(path).name.partition("_data_")
-    return str(Path(path).with_name(f"{part}_label.pkl")) if found and path.endswith(".npy") else None
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
     def __init__(
         self,
-        data_path: str | os.PathLike[str],
+        data_path: str | os.PathLike[str] | Store,
         label_path: str | os.PathLike[str] | None = None,
         random_choose: bool = False,
         random_shift: bool = False,
@@ -54,7 +54,7 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
 
         Args:
             data_path: the folder of a compact store, MS-G3D's ``.npy`` (or the compact store that stands for it), a
-                pickle in pyskl's layout, CTR-GCN's ``.npz`` or NW-UCLA's folder.
+                pickle in pyskl's layout, CTR-GCN's ``.npz`` or NW-UCLA's folder; or a store that is open already.
             label_path: pickle of names and labels, beside a ``.npy``.
             random_choose: a random stretch of ``window_size`` frames.
             random_shift: the occupied frames moved in time.
@@ -76,14 +76,16 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
         Raises:
             InputError: whatever is wrong with a file or an argument, in a sentence.
         """
-        behind = compact_behind(data_path)
-        if behind is not None:  # the compact store in place of a file that was never written
-            data_path, split, held = behind
-            label_path, stream = None, self._one_stream(str(data_path), held, stream)
-        self.store: Store = open_store(data_path, label_path, split=split, mmap=use_mmap)
+        if isinstance(data_path, (str, os.PathLike)):
+            behind = compact_behind(data_path)
+            if behind is not None:  # the compact store in place of a file that was never written
+                data_path, split, held = behind
+                label_path, stream = None, self._one_stream(str(data_path), held, stream)
+            data_path = open_store(data_path, label_path, split=split, mmap=use_mmap)
+        self.store: Store = data_path
         count = min(len(self.store.names), DEBUG_CLIPS) if debug else len(self.store.names)
         if count == 0:
-            raise InputError(f"{data_path}: there are no clips")
+            raise InputError(f"{self.store.source}: there are no clips")
         if type(repeat) is not int or repeat < 1:
             raise InputError(f"repeat is a number of times, not {repeat!r}")
         if type(balance) is not int or balance < 0:

@@ -15,6 +15,7 @@ from engine import show
 from engine.scores import save_scores
 from graph.layouts import LAYOUTS
 
+TOY = {"name": "toy", "num_joints": 5, "edges": [[1, 0], [2, 1], [3, 1], [4, 1]]}
 NTU = LAYOUTS["ntu-rgb+d"]
 
 
@@ -27,7 +28,7 @@ def clip() -> np.ndarray:
 
 
 def test_strip_draws_every_bone_of_every_body_that_is_there(clip: np.ndarray) -> None:
-    figure = show.draw_strip(clip, NTU, "title", frames=4)
+    figure = show.draw_strip({"": clip}, NTU, "title", frames=4)
     assert len(figure.axes) == 4
     first, absent = figure.axes[0].collections
     assert len(first.get_segments()) == len(NTU.edges)
@@ -37,7 +38,7 @@ def test_strip_draws_every_bone_of_every_body_that_is_there(clip: np.ndarray) ->
 def test_a_lost_joint_takes_its_bones_along_but_the_origin_does_not(clip: np.ndarray) -> None:
     clip[:, 0, 3] = 0  # the head, lost in one frame
     clip[:, :, 1] = 0  # the joint that the clip is centred on
-    segments = show.draw_strip(clip, NTU, "title", frames=1).axes[0].collections[0].get_segments()
+    segments = show.draw_strip({"": clip}, NTU, "title", frames=1).axes[0].collections[0].get_segments()
     assert len(segments) == len(NTU.edges) - 1
 
 
@@ -130,7 +131,7 @@ def test_what_cannot_be_drawn_is_said(
 def test_a_recording_is_drawn_as_it_was_recorded(tmp_path: Path) -> None:
     path = tmp_path / "S001C001P001R001A001.skeleton"
     path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))
-    clip, layout, name = show.find_clip(str(path), None, None)
+    clip, layout, name = show.find_clip(str(path))
     assert (clip.shape[0], clip.shape[2:], layout.num_joints, name) == (3, (25, 2), 25, path.stem)
     assert 1.5 < clip[2, :, 0, 0].max() < 5  # metres from the sensor
 
@@ -150,3 +151,39 @@ def test_a_recording_needs_its_own_skeleton(tmp_path: Path, capsys: pytest.Captu
     path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))
     assert show.main([str(path), "--layout", "nw-ucla", "--out", str(tmp_path / "a.png")]) == 2
     assert "has 25 joints, but layout 'nw-ucla' 20" in capsys.readouterr().err
+
+
+def test_before_and_after_preparation_are_drawn_together(
+    tmp_path: Path, tiny: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "S001C001P001R001A001.skeleton"
+    path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))
+    recorded, layout, _ = show.find_clip(str(path))
+    prepared = show.find_clip(str(path), lineage="agcn")[0]
+    np.testing.assert_allclose(prepared[:, :, 1], 0, atol=1e-6)  # the middle of the spine is the origin
+    assert prepared.shape == recorded.shape
+    figure = show.draw_strip({"recorded": recorded, "prepared": prepared[:, :5]}, layout, "title", frames=8)
+    assert len(figure.axes) == 16
+    assert [axes.get_title() for axes in figure.axes[8:10]] == ["prepared  0", "1"]
+    assert show.main([str(path), "--lineage", "pyskl", "--out", str(tmp_path / "a.png")]) == 0
+    frames = recorded.shape[1]
+    assert f"{frames} frames recorded, {frames} frames prepared" in capsys.readouterr().out
+
+
+def test_what_a_configuration_feeds_is_drawn_too(tmp_path: Path, tiny: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tiny.write(
+        tmp_path / "a.yaml", test_feeder_args={**tiny.settings["test_feeder_args"], "window_size": 25, "layout": TOY}
+    )
+    clip = f"{tiny.folder / 'val_data_joint.npy'}:val03"
+    toy = tmp_path / "toy.yaml"
+    toy.write_text("joints: [a, b, c, d, e]\nedges: [[1, 0], [2, 1], [3, 1], [4, 1]]\n")
+    given = [clip, "--config", str(config), "--layout", str(toy), "--out", str(tmp_path / "a.gif")]
+    assert show.main([*given, "--stream", "bone"]) == 0
+    assert "val03, 10 frames recorded, 25 frames fed" in capsys.readouterr().out
+    held, layout, name = show.find_clip(clip, layout=str(toy))
+    fed = show.fed(held, layout, name, str(config), "bone")
+    np.testing.assert_array_equal(fed[:, :10, 2], held[:, :, 2] - held[:, :, 1])
+    assert not fed[:, 10:].any()
+    config = tiny.write(tmp_path / "b.yaml", test_feeder_args={"data_path": "x", "normalization": True})
+    assert show.main([clip, "--config", str(config), "--layout", str(toy), "--out", str(tmp_path / "b.png")]) == 2
+    assert "normalization needs the whole data set" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+"""One recording, whatever its form: what pictures and predictions begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from clips.bodies import plain_clip, pyskl_actors, sgn_actors, sgn_clip
+from clips.normalize import prenormalize, strongest_bodies
+from clips.poses import Wanted, clip_of
+from clips.read.aist import read_keypoints3d, read_smpl_poses
+from clips.read.kinetics import read_json, read_kinetics
+from clips.read.ntu import Recording, read_ntu
+from clips.read.pickles import read_pickle
+from clips.read.poses import read_poses
+from clips.read.smarthome import read_smarthome
+from clips.read.ucla import read_recording
+from clips.smarthome import agcn_clip, unik_clip
+from clips.streams import Clip
+from errors import InputError
+from graph.layout import SkeletonLayout
+from graph.layouts import find_layout
+
+BODIES = 2  # of a recording of one's own, where nobody says how many
+
+_LARGE = 64e6  # bytes: a pickle of this size is a set of clips
+
+LINEAGES: dict[str, Callable[[Recording], Clip]] = {
+    "agcn": lambda recording: prenormalize(strongest_bodies(recording).astype(np.float32), recording.num_frames),
+    "sgn": lambda recording: sgn_clip(sgn_actors(recording), copy_single=False),
+    "pyskl": lambda recording: plain_clip(pyskl_actors(recording)),
+}
+"""How the lineages of the networks prepare a recording of NTU RGB+D, before any of it is replayed or filled up."""
+
+
+def is_recording(path: Path) -> bool:
+    """Whether this is a file, or a folder of frames, of one recording, and not a set of clips."""
+    if path.is_dir():
+        return not (path / "store.json").is_file() and any("people" in _keys(file) for file in _frames(path)[:1])
+    if path.suffix in (".pkl", ".pickle"):
+        return any(key in _keys(path) for key in ("smpl_poses", "keypoints3d", "keypoints3d_optim"))
+    return path.suffix in (".skeleton", ".json", ".csv") or (path.suffix == ".npy" and _dimensions(path) in (3, 4))
+
+
+def read_clip(
+    path: Path, layout: SkeletonLayout | None = None, lineage: str | None = None
+) -> tuple[Clip, SkeletonLayout]:
+    """The clip (C, T, V, M) of a recording, and its skeleton.
+
+    A ``.skeleton`` of NTU RGB+D, as recorded (its two bodies that move most) or as a ``lineage`` prepares it; a JSON
+    file of Kinetics-Skeleton, NW-UCLA or Toyota Smarthome (2-D, or 3-D where ``layout`` is that one's); a pickle of
+    AIST++; or the poses that an estimator left (``clips.read.poses``), for which ``layout`` says which joints they are.
+
+    Raises:
+        InputError: none of these, damaged, or nobody said what its joints are.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if lineage is not None and path.suffix != ".skeleton":
+        raise InputError(f"{path}: lineages differ for .skeleton files of NTU RGB+D alone")
+    if path.suffix == ".skeleton":
+        recording = read_ntu(path)
+        clip = LINEAGES[lineage](recording) if lineage else strongest_bodies(recording)
+        return clip.astype(np.float32), layout or find_layout("ntu-rgb+d")
+    keys = _keys(path)
+    if "label_index" in keys:
+        return read_kinetics(path)[0], layout or find_layout("openpose")
+    if "skeletons" in keys:
+        return read_recording(path), layout or find_layout("nw-ucla")
+    if "njts" in keys:
+        if layout is not None and layout.name == "toyota-agcn":
+            return agcn_clip(read_smarthome(path, "pose3d")), layout
+        return unik_clip(read_smarthome(path, "pose2d")), layout or find_layout("toyota-unik")
+    if "smpl_poses" in keys or "keypoints3d" in keys or "keypoints3d_optim" in keys:
+        rotations = "smpl_poses" in keys
+        poses = read_smpl_poses(path) if rotations else read_keypoints3d(path)
+        clip = poses.transpose(2, 0, 1)[..., None].astype(np.float32)
+        return clip, layout or find_layout("smpl" if rotations else "coco")
+    if layout is None:
+        raise InputError(f"{path}: which joints are these? name their skeleton with --layout (coco-17, mine.yaml)")
+    joints = layout.joints or tuple(str(joint) for joint in range(layout.num_joints))
+    return clip_of(read_poses(path, layout), Wanted(bodies=BODIES), joints, str(path)), layout
+
+
+def _keys(path: Path) -> set[str]:
+    """The names in the dictionary that a JSON file or a pickle holds; none where it holds something else."""
+    content = None
+    if path.suffix == ".json" and path.is_file():
+        content = read_json(path)
+    elif path.suffix in (".pkl", ".pickle") and path.is_file() and path.stat().st_size < _LARGE:
+        content = read_pickle(path)
+    return {str(key) for key in content} if isinstance(content, dict) else set()
+
+
+def _frames(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
+
+
+def _dimensions(path: Path) -> int:
+    """How many axes an array file has; 0 where it is none."""
+    try:
+        return int(np.lib.format.open_memmap(path, mode="r").ndim)
+    except (OSError, ValueError):
+        return 0
