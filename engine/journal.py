@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from clips.files import append
+from engine.curves import Curves
 from engine.workdir import WorkDir
 
 Item = TypeVar("Item")
@@ -24,10 +25,8 @@ class Journal:
         self._main = main
         self._log = work_dir.log if to_file and main else None
         self._metrics = work_dir.metrics if curves and main else None
-        self._train = self._test = None
-        if curves and main:
-            self._train = SummaryWriter(str(work_dir.train_curves), **_purged(step))
-            self._test = SummaryWriter(str(work_dir.test_curves), **_purged(step))
+        self._train = Curves(work_dir.train_curves, step) if curves and main else None
+        self._test = Curves(work_dir.test_curves, step) if curves and main else None
         self._bar: tqdm[Any] | None = None
         self._waited = 0.0
         self._began = time.monotonic()
@@ -39,14 +38,12 @@ class Journal:
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
         if self._log is not None:
-            with open(self._log, "a", encoding="utf-8") as file:
-                file.write(f"[ {time.strftime('%Y-%m-%d %H:%M:%S')} ] {text}\n")
+            append(self._log, f"[ {time.strftime('%Y-%m-%d %H:%M:%S')} ] {text}\n".encode())
 
     def train_point(self, step: int, *, loss: float, accuracy: float, rate: float, epoch: int, skipped: int) -> None:
         """A point of the training curves, under MS-G3D's names (``loss_l1`` is always 0: no network returns one)."""
         if self._train is not None:
-            for name, value in (("loss", loss), ("acc", accuracy), ("loss_l1", 0.0), ("lr", rate), ("epoch", epoch)):
-                self._train.add_scalar(name, value, step)
+            self._train.point(step, loss=loss, acc=accuracy, loss_l1=0.0, lr=rate, epoch=epoch)
         wait = round(self.data_wait(), 4)
         figures = {"loss": loss, "top1": accuracy, "lr": rate, "skipped_steps": skipped, "data_wait": wait}
         self._note({"part": "train", "step": step, "epoch": epoch, **figures})
@@ -54,15 +51,13 @@ class Journal:
     def test_point(self, step: int, *, epoch: int, loss: float, accuracy: float) -> None:
         """A point of the evaluation curves, under MS-G3D's names."""
         if self._test is not None:
-            for name, value in (("loss", loss), ("acc", accuracy), ("loss_l1", 0.0)):
-                self._test.add_scalar(name, value, step)
+            self._test.point(step, loss=loss, acc=accuracy, loss_l1=0.0)
         self._note({"part": "test", "step": step, "epoch": epoch, "loss": loss, "top1": accuracy})
 
     def _note(self, point: dict[str, Any]) -> None:
         """One line of metrics.jsonl; where a stopped run drew a point again, the later line counts."""
         if self._metrics is not None:
-            with open(self._metrics, "a", encoding="utf-8") as file:
-                file.write(json.dumps({**point, "time": round(time.time(), 3)}) + "\n")
+            append(self._metrics, (json.dumps({**point, "time": round(time.time(), 3)}) + "\n").encode())
 
     def progress(self, items: Iterable[Item], title: str, done: int = 0) -> Iterator[Item]:
         """``items`` behind a progress bar, where there is a terminal to show it on, of which ``done`` are done before.
@@ -95,13 +90,3 @@ class Journal:
         """Figures beside the progress bar."""
         if self._bar is not None and not self._bar.disable:
             self._bar.set_postfix(figures, refresh=False)
-
-    def close(self) -> None:
-        """Finish the curve files."""
-        for writer in (self._train, self._test):
-            if writer is not None:
-                writer.close()
-
-
-def _purged(step: int) -> dict[str, Any]:
-    return {"purge_step": step + 1} if step else {}

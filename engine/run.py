@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -90,21 +89,19 @@ def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> None
 def _train_or_test(parts: Parts, begin: Begin | None) -> Evaluation:
     config, main = parts.config, parts.world.main
     step = begin[2].step if begin else 0
-    with closing(
-        Journal(parts.work_dir, to_file=config.print_log, curves=begin is not None, main=main, step=step)
-    ) as j:
-        for note in parts.notes:
-            j.say(note)
-        if begin is None:
-            return test(parts, j)
-        optimizer, model, progress = begin
-        hand_out_state(parts.world, model)
-        _settle_forward_batch(parts, model, progress, j)
-        with listening() as stop:
-            evaluation = fit(Run(parts, optimizer, model, progress, j, stop))
-        if config.test_best:
-            _test_best(parts, j)
-        return evaluation
+    j = Journal(parts.work_dir, to_file=config.print_log, curves=begin is not None, main=main, step=step)
+    for note in parts.notes:
+        j.say(note)
+    if begin is None:
+        return test(parts, j)
+    optimizer, model, progress = begin
+    hand_out_state(parts.world, model)
+    _settle_forward_batch(parts, model, progress, j)
+    with listening() as stop:
+        evaluation = fit(Run(parts, optimizer, model, progress, j, stop))
+    if config.test_best:
+        _test_best(parts, j)
+    return evaluation
 
 
 def _settle_forward_batch(parts: Parts, model: torch.nn.Module, progress: Progress, journal: Journal) -> None:

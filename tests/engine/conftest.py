@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import pickle
 import struct
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from tensorboardX import SummaryWriter
 from tensorboardX.proto.event_pb2 import Event
 
 OWN = """
@@ -105,16 +103,6 @@ def differences() -> Callable[[Any, Any], list[str]]:
         return [] if one == other else [f"{where}: {one!r} and {other!r}"]
 
     return compare
-
-
-@pytest.fixture(autouse=True)
-def curves_of_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of curves is named by the second it is begun in, and runs here take less."""
-    number = itertools.count()
-    monkeypatch.setattr(
-        "engine.journal.SummaryWriter",
-        lambda folder, **given: SummaryWriter(folder, filename_suffix=f".{next(number):03}", **given),
-    )
 
 
 @pytest.fixture
