@@ -31,12 +31,12 @@ from engine.histograms import draw_histograms
 from engine.metrics import top_k_accuracy
 from engine.score_tables import names_of_classes
 from engine.streams import fused_scores
+from engine.viewpoint import upright
 from errors import InputError
 from graph.layout import SkeletonLayout
 
 COLORS = ("#1f6f8b", "#d1603d")  # first body, further bodies
 FRAMES_PER_SECOND = 30
-PLANAR = ("openpose", "openpose-25", "coco", "halpe-26", "toyota-unik")  # skeletons that were seen in images
 STRIP = 8  # frames of a strip
 
 
@@ -171,19 +171,8 @@ def _draw_scores(folders: Sequence[str], class_names_of: str | None, out: str) -
 
 
 def _flatten(clip: Clip, layout: SkeletonLayout) -> tuple[np.ndarray, np.ndarray]:
-    """A clip seen from the front: (2, T, V, M) with up upwards and NaN where nothing was seen, and its limits (2, 2).
-
-    In space, up is whichever of y and z the body is longer along (camera coordinates, or the 2s-AGCN lineage's). In
-    an image it is y, which points down as long as it counts pixels; a third channel there is a score.
-    """
-    planar = layout.name in PLANAR or len(clip) < 3
-    if planar and np.abs(clip[:2]).max() > 2:
-        clip = clip * np.array([1, -1, *[1] * (len(clip) - 2)], dtype=clip.dtype)[:, None, None, None]
-    seen = (clip[: 2 if planar else 3] != 0).any(axis=0)  # (T, V, M)
-    origin = ~seen.any(axis=0)  # a joint that is zero in every frame is where the clip was centred
-    seen |= seen.any(axis=1, keepdims=True) & origin
-    up = 1 if planar or np.ptp(clip[1][seen]) >= np.ptp(clip[2][seen]) else 2
-    flat = np.where(seen, clip[[0, up]], np.nan).astype(np.float64)
+    """A clip seen from the front: (2, T, V, M), up upwards, NaN where nothing was seen; and its limits (2, 2)."""
+    flat = upright(clip, layout)[:2]
     low, high = np.nanmin(flat, axis=(1, 2, 3)), np.nanmax(flat, axis=(1, 2, 3))
     margin = 0.05 * max((high - low).max(), 1e-6)
     return flat, np.stack([low - margin, high + margin], axis=1)
