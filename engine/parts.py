@@ -23,6 +23,7 @@ from engine.recompute import recompute_blocks
 from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
 from errors import InputError
+from model.batch_mean import means_across_processes
 from model.batch_norm import across_processes
 
 ALONE = World()
@@ -83,6 +84,7 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
                 f"= {peak_rate(config):g}"
             )
         if config.sync_bn:
+            means_across_processes(model)
             notes.append(f"sync_bn: {across_processes(model)} BatchNorms over {world.size} processes")
         if config.checkpoint_activations:
             notes.append(f"checkpoint_activations: {recompute_blocks(model)} blocks are computed twice")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model.batch_mean import BatchMean
+
 QUARTERS = 4
 MOMENTUM = 0.1
 
@@ -35,6 +37,7 @@ class ChannelCorrelation(nn.Module):
         self.alpha = nn.Parameter(torch.ones(QUARTERS))
         self.conv3 = nn.Conv2d(in_channels, out_channels, kernel_size=1)
         self.conv4 = nn.Conv2d(in_channels // QUARTERS, out_channels, kernel_size=1)
+        self.over_batch = BatchMean()
         if self.running:
             shape = (out_channels, num_joints, num_joints) if self.per_channel else (num_joints, num_joints)
             self.register_buffer("G_run", torch.full(shape, 0.5))  # alpha = 1 and nothing to tell apart
@@ -48,7 +51,7 @@ class ChannelCorrelation(nn.Module):
             a * (q.unsqueeze(-1) - q.unsqueeze(-2)).sigmoid().mean(dim=over)
             for a, q in zip(self.alpha, u.unbind(dim=1), strict=True)
         ]
-        graph = torch.cat(quarters) if self.per_channel else torch.stack(quarters).mean(dim=0)
+        graph = self.over_batch(torch.cat(quarters) if self.per_channel else torch.stack(quarters).mean(dim=0))
         if self.running:
             with torch.no_grad():
                 self.G_run.lerp_(graph.to(self.G_run.dtype), MOMENTUM)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 import yaml
 
 import main
@@ -126,3 +132,44 @@ def never_used() -> dict[str, str]:
         "mstgcn": r"layers\.\d+\.mstcn\.bn_in\.",
         "msagcn": r"l\d+\.(mscam\.(alpha$|Att\.bn|Channelcorrelation\.conv4)|tmst\.branches\.4\.0\.bn)",
     }
+
+
+def _serve(rank: int, size: int, meeting: str, orders: Connection) -> None:
+    """One of several processes: calls the functions it is sent, and sends back what they give or what went wrong."""
+    torch.set_num_threads(1)
+    patience = timedelta(seconds=60)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size, timeout=patience)
+    while order := orders.recv_bytes():
+        function, arguments = pickle.loads(order)
+        try:
+            answer: tuple[Any, str] = (function(rank, *arguments), "")
+        except Exception:
+            answer = (None, traceback.format_exc())
+        orders.send_bytes(pickle.dumps(answer))
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="session")
+def in_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[Any]]]:
+    """``in_two(function, *arguments)``: what ``function(rank, *arguments)`` of a test module gives in each of two
+    processes that know each other. They are started once."""
+    meeting = str(tmp_path_factory.mktemp("gloo") / "meeting")
+    context, lines = multiprocessing.get_context("spawn"), []
+    with ExitStack() as stack:
+        for rank in range(2):
+            mine, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(rank, 2, meeting, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            lines.append(mine)
+            stack.callback(process.join)
+            stack.callback(mine.send_bytes, b"")
+
+        def call(function: Callable[..., Any], *arguments: Any) -> list[Any]:
+            for line in lines:
+                line.send_bytes(pickle.dumps((function, arguments)))
+            answers = [pickle.loads(line.recv_bytes()) for line in lines]
+            assert [problem for _, problem in answers if problem] == []
+            return [answer for answer, _ in answers]
+
+        yield call

@@ -1,0 +1,58 @@
+"""The mean over the clips of a batch of which several processes have a share each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+class BatchMean(nn.Module):
+    """The mean over this process's clips -> in training, the mean over those of all processes, of as many clips each.
+
+    In one process, and where ``across_processes`` has not been asked for, what goes in comes out.
+    """
+
+    everywhere = False
+    alone = False  # while a process tries something out that the others know nothing of
+
+    def forward(self, mean: Tensor) -> Tensor:
+        wanted = self.everywhere and self.training and not self.alone
+        if not (wanted and dist.is_initialized() and dist.get_world_size() > 1):
+            return mean
+        of_all: Tensor = _MeanOfProcesses.apply(mean)  # type: ignore[no-untyped-call]
+        return of_all
+
+
+def means_across_processes(model: nn.Module) -> None:
+    """Have every ``BatchMean`` of ``model`` take in all processes."""
+    for module in model.modules():
+        if isinstance(module, BatchMean):
+            module.everywhere = True
+
+
+def means_apart(model: nn.Module, alone: bool) -> None:
+    """Whether they are to look at this process alone for a while."""
+    for module in model.modules():
+        if isinstance(module, BatchMean):
+            module.alone = alone
+
+
+class _MeanOfProcesses(torch.autograd.Function):
+    """Forward the mean of what the processes have, backward the mean of the gradients that they have of it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _mean(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _mean(gradients[0])
+
+
+def _mean(x: Tensor) -> Tensor:
+    total = x.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
