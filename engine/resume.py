@@ -12,7 +12,7 @@ from torch import nn
 
 from engine.checkpoint import Progress, load_optimizer, previous_of, restore
 from engine.config import Config
-from engine.optim import apex_fused_sgd, build_optimizer
+from engine.optim import apex_fused_sgd, build_optimizer, learning_rate, set_learning_rate
 from engine.parts import Parts
 from engine.tensor_files import read_tensors
 from engine.workdir import WorkDir
@@ -73,8 +73,12 @@ def start(parts: Parts) -> tuple[torch.optim.Optimizer, nn.Module, Progress]:
         load_optimizer(optimizer, _optimizer_part(content), config.optimizer_states)
     if done(config, progress) and config.resume is None:
         raise InputError(f"nothing to train: {progress.epoch} epochs are done and num_epoch is {config.num_epoch}")
+    steps = len(parts.feeders["train"]) // config.batch_size
     if progress.step == 0:
-        progress.step = progress.epoch * (len(parts.feeders["train"]) // config.batch_size)
+        progress.step = progress.epoch * steps
+    if progress.epoch or progress.step_in_epoch:  # until the next step is done, the rate is that of the last
+        at = divmod(progress.epoch * steps + progress.step_in_epoch - 1, steps)
+        set_learning_rate(optimizer, learning_rate(config, *at, steps))
     return optimizer, model, progress
 
 

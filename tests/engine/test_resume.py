@@ -73,6 +73,25 @@ def test_a_run_that_breaks_off_goes_on_from_its_last_epoch(
     assert [line for line in found if not line.startswith("train ")] == []  # epoch 2 was drawn twice
 
 
+def test_a_run_that_breaks_off_in_its_last_evaluation_keeps_its_rate(
+    train: Any, run_main: Any, same: Any, light: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No step follows that would set it, and the checkpoint of the end holds it too."""
+    settings = {**light, "step": [1], "num_epoch": 2, "eval_start": 2}
+    straight = train("straight", **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "evaluate_parts", _break_off)
+        with pytest.raises(AssertionError):
+            train("stopped", **settings)
+    stopped = straight.with_name("stopped")
+    assert run_main("--config", stopped.with_suffix(".yaml"), "--work-dir", stopped, "--resume", "auto").code == 0
+    assert same(straight, stopped) == []
+
+
+def _break_off(*args: Any) -> Any:
+    raise KeyboardInterrupt
+
+
 def test_settings_of_the_one_that_goes_on_win(train: Any, run_main: Any, load: Any) -> None:
     work_dir = train("w", "--num-epoch", 1)
     last = work_dir / "checkpoints" / "last.pt"
