@@ -55,8 +55,12 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     precision: Precision,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the state of a run, whole or not at all; of ``last.pt`` the one before stays as ``previous.pt``."""
+    """Write the state of a run, whole or not at all; of ``last.pt`` the one before stays as ``previous.pt``.
+
+    ``data`` is what is known of the clips (``engine.provenance``).
+    """
     content = {
         "format": FORMAT,
         "config": asdict(config),
@@ -64,6 +68,7 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "precision": precision.state_dict(),
+        "data": dict(data or {}),
     }
     path = Path(path)
     write_tensors(path, content, keep_as=previous_of(path) if path.name == LAST else None)
@@ -91,6 +96,15 @@ def read_last(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path, str |
             return read_checkpoint(before), before, f"{error}; going on from the one before it, {before}"
         except InputError as worse:
             raise InputError(f"{error}; and {worse}") from worse
+
+
+def put_damaged_aside(last: Path) -> None:
+    """Rename ``last`` to ``damaged.pt`` where it is: it must not take the place of the one before, which is whole."""
+    try:
+        read_checkpoint(last)
+    except InputError:
+        if last.is_file():
+            os.replace(last, last.with_name("damaged.pt"))
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from clips.files import append
+from engine.checkpoint import Progress
 from engine.curves import Curves
 from engine.workdir import WorkDir
 
@@ -20,13 +21,15 @@ Item = TypeVar("Item")
 class Journal:
     """Log and curves of one run; of several processes the first alone keeps one."""
 
-    def __init__(self, work_dir: WorkDir, *, to_file: bool, curves: bool, main: bool = True, step: int = 0) -> None:
-        """``step`` is how many are done: points that a run which was stopped drew after it are taken off the curves."""
+    def __init__(self, work_dir: WorkDir, *, to_file: bool, main: bool = True, begin: Progress | None = None) -> None:
+        """``begin`` is how far training is: what a run that was stopped drew after that is taken off the curves."""
         self._main = main
         self._log = work_dir.log if to_file and main else None
-        self._metrics = work_dir.metrics if curves and main else None
-        self._train = Curves(work_dir.train_curves, step) if curves and main else None
-        self._test = Curves(work_dir.test_curves, step) if curves and main else None
+        self._metrics = work_dir.metrics if begin and main else None
+        self._train = self._test = None
+        if begin and main:
+            self._train = Curves(work_dir.train_curves, begin.step)
+            self._test = Curves(work_dir.test_curves, begin.step - begin.to_evaluate)
         self._bar: tqdm[Any] | None = None
         self._waited = 0.0
         self._began = time.monotonic()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from clips.files import write_text
-from engine.checkpoint import Progress
+from engine.checkpoint import Progress, previous_of, put_damaged_aside
 from engine.config import Config
 from engine.device import choose_device
 from engine.distributed import StoppedTogether, World, agreed, gather, hand_out_state, together
@@ -76,6 +76,8 @@ def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> None
     """Make the work dir this run's and note there what the run is; the first process, for all."""
     if parts.world.main:
         parts.work_dir.claim(parts.config)
+        if parts.config.checkpoint == str(previous_of(parts.work_dir.last)):
+            put_damaged_aside(parts.work_dir.last)
         parts.work_dir.describe(
             parts.config,
             origin,
@@ -88,8 +90,7 @@ def _claim(parts: Parts, origin: Mapping[str, str], begin: Begin | None) -> None
 
 def _train_or_test(parts: Parts, begin: Begin | None) -> Evaluation:
     config, main = parts.config, parts.world.main
-    step = begin[2].step if begin else 0
-    j = Journal(parts.work_dir, to_file=config.print_log, curves=begin is not None, main=main, step=step)
+    j = Journal(parts.work_dir, to_file=config.print_log, main=main, begin=begin[2] if begin else None)
     for note in parts.notes:
         j.say(note)
     if begin is None:

@@ -60,7 +60,8 @@ class WorkDir:
 
     def holds_training(self) -> bool:
         """Whether a training run has saved anything here."""
-        return any(file.suffix == ".pt" for part in ("weights", "checkpoints") for file in self.path.glob(f"{part}/*"))
+        files = (file for part in ("weights", "checkpoints") for file in self.path.glob(f"{part}/*.pt"))
+        return any(not file.name.startswith(".") for file in files)
 
     def claim(self, config: Config) -> None:
         """Make the folder; a training run gets one of its own, or goes on in the one that its checkpoint lies in.
@@ -83,6 +84,14 @@ class WorkDir:
         if self._lock is not None and not _locked(self._lock):
             self.release()
             raise InputError(f"{self.path}: another run is training there just now")
+        if config.phase == "train":
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        """Remove the halves of weights and checkpoints that a killed run left: they are of no use and can be large."""
+        for part in ("weights", "checkpoints"):
+            for file in self.path.glob(f"{part}/.*.partial.*"):
+                file.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let others train here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -230,3 +231,31 @@ def test_going_on_with_other_parameters_frozen_is_refused(train: Any, run_main: 
     done = run_main(*flags)
     assert done.code == 2
     assert "was saved by a run with freeze [], this one has ['sgcn1']: start from its weights instead" in done.err[0]
+
+
+def test_a_damaged_checkpoint_never_takes_the_place_of_the_whole_one_before(
+    train: Any, run_main: Any, same: Any, light: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damage, then an end between the two renamings of the next save: what is whole must still be there."""
+    straight, stopped = (train(name, **light, num_epoch=count) for name, count in (("straight", 3), ("stopped", 2)))
+    last = stopped / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:-100])
+    replace, flags = os.replace, ["--config", straight.with_suffix(".yaml"), "--work-dir", stopped, "--resume", "auto"]
+
+    def break_off(source: Any, target: Any) -> None:
+        replace(source, target)
+        if Path(target).name == "previous.pt":
+            raise KeyboardInterrupt
+
+    def break_off_before(source: Any, target: Any) -> None:
+        if Path(target).name == "last.pt":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    for stop in (break_off, break_off_before):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", stop)
+            assert run_main(*flags).code == 130
+    assert run_main(*flags).code == 0
+    assert same(straight, stopped) == []
+    assert (stopped / "checkpoints" / "damaged.pt").is_file()

@@ -132,3 +132,16 @@ def test_a_work_dir_named_after_another_stream_is_refused(tmp_path: Path) -> Non
         WorkDir(config(tmp_path / "msg3d_joint", stream="bone"))
     WorkDir(config(tmp_path / "msg3d_bone", stream="bone"))
     WorkDir(config(tmp_path / "mine", stream="bone"))
+
+
+@pytest.mark.parametrize("part", ["weights", "checkpoints"])
+def test_the_halves_that_a_killed_run_left_are_no_training_run_and_go(tmp_path: Path, part: str) -> None:
+    half, scores = tmp_path / part / ".123.partial.last.pt", tmp_path / ".124.partial.epoch1_test_score.pkl"
+    half.parent.mkdir()
+    for file in (half, scores):
+        file.touch()
+    WorkDir(config(tmp_path)).claim(config(tmp_path, phase="test"))
+    assert half.exists()
+    WorkDir(config(tmp_path)).claim(config(tmp_path))
+    assert not half.exists()
+    assert scores.exists()  # a test that goes on just now may be writing it
