@@ -88,7 +88,7 @@ class CompactStore:
             InputError: a file is missing or damaged, or there is no such split.
         """
         self.source, self._mmap = str(folder), mmap
-        about = _read_about(Path(folder))
+        self.about = about = _read_about(Path(folder))
         index = _read_index(Path(folder))
         self._values = _read_values(Path(folder), mmap)
         self._channels, self._joints, self._bodies = about["channels"], about["joints"], about["bodies"]

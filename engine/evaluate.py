@@ -105,6 +105,10 @@ def _logits(model: nn.Module, clips: Tensor, at_once: int) -> Tensor:
     logits = torch.cat([model(some) for some in every.split(at_once)])
     if clips.dim() < 6:
         return logits
-    log_probabilities = logits.float().log_softmax(dim=1).unflatten(0, clips.shape[:2])
-    averaged: Tensor = log_probabilities.logsumexp(dim=1) - math.log(clips.shape[1])
+    return mean_over_clips(logits.unflatten(0, clips.shape[:2]))
+
+
+def mean_over_clips(logits: Tensor) -> Tensor:
+    """The logarithm of the mean of the probabilities of K clips: (N, K, num_class) -> (N, num_class)."""
+    averaged: Tensor = logits.float().log_softmax(dim=2).logsumexp(dim=1) - math.log(logits.shape[1])
     return averaged

@@ -40,8 +40,9 @@ class Run:
     def save(self, *, best: bool = False) -> None:
         """Write the checkpoint: the first process, for all."""
         if self.parts.world.main:
-            path = self.parts.work_dir.best if best else self.parts.work_dir.last
-            save_checkpoint(path, self.parts.config, self.progress, self.model, self.optimizer, self.parts.precision)
+            parts = self.parts
+            path = parts.work_dir.best if best else parts.work_dir.last
+            save_checkpoint(path, parts.config, self.progress, self.model, self.optimizer, parts.precision, parts.facts)
 
     def stopped(self) -> Stopped:
         """What to say when the run has stopped because it was told to."""

@@ -19,6 +19,7 @@ from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
 from engine.optim import check_schedule, freeze, peak_rate
 from engine.precision import Precision, choose_precision
+from engine.provenance import data_facts
 from engine.recompute import recompute_blocks
 from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
@@ -34,7 +35,7 @@ class Parts:
     """What training and testing work with.
 
     ``feeders`` has ``test`` and, for training, ``train``; ``checkpoint`` is what the run goes on from, if it does;
-    ``notes`` is what to tell the user once there is a log.
+    ``notes`` is what to tell the user once there is a log; ``facts`` are those of the clips that it learns from.
     """
 
     config: Config
@@ -46,6 +47,7 @@ class Parts:
     work_dir: WorkDir
     checkpoint: Mapping[str, Any] | None
     notes: list[str]
+    facts: Mapping[str, Any]
 
 
 def build_parts(config: Config, world: World = ALONE) -> Parts:
@@ -88,7 +90,8 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
             notes.append(f"sync_bn: {across_processes(model)} BatchNorms over {world.size} processes")
         if config.checkpoint_activations:
             notes.append(f"checkpoint_activations: {recompute_blocks(model)} blocks are computed twice")
-    return Parts(config, device, world, precision, model.to(device), feeders, work_dir, checkpoint, notes)
+    facts = data_facts(feeders.get("train"), config.train_feeder_args.get("layout"))
+    return Parts(config, device, world, precision, model.to(device), feeders, work_dir, checkpoint, notes, facts)
 
 
 def evaluate_parts(

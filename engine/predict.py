@@ -1,0 +1,118 @@
+"""What clips are taken for: ``python3 -m engine.predict CLIP... --weights work_dir/gym/checkpoints/best.pt``.
+
+A clip is a recording in any form that a preparation reads, a folder of them, or ``STORE:NAME``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from clips.read.anything import is_recording
+from clips.store import Store, open_store
+from clips.streams import Clip
+from command_line import Parser, exit_code, whole_number
+from engine.predictor import Prediction, Predictor
+from errors import InputError, did_you_mean
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; 1 when a clip could not be read, which does not keep the others from it.
+
+    Raises:
+        InputError: the command line, or a file of weights, is not usable.
+    """
+    given = _parser().parse_strictly(argv)
+    names = Path(given.class_names).read_text(encoding="utf-8").splitlines() if given.class_names else None
+    predictor = Predictor.load(
+        given.weights,
+        weights=given.fusion_weights,
+        device=given.device,
+        allow_import=given.allow_import,
+        class_names=names,
+    )
+    damaged = 0
+    listed = [found for source in given.clips for found in named_clips(source)]
+    for name, clip in tqdm(listed, unit="clip", disable=None if len(listed) > 1 else True):
+        try:
+            prediction = predictor(clip() if callable(clip) else clip, name)
+        except InputError as error:
+            damaged += 1
+            tqdm.write(f"error: {error}", file=sys.stderr)
+            continue
+        tqdm.write(as_json(name, prediction, given.top) if given.json else as_text(name, prediction, given.top))
+    if damaged:
+        print(f"{damaged} of {len(listed)} clips could not be read", file=sys.stderr)
+    return 1 if damaged else 0
+
+
+def _parser() -> Parser:
+    parser = Parser("engine.predict", description="Say what clips are taken for.", allow_abbrev=False)
+    about = "a recording (.skeleton, .json, .csv, .npy, .pkl, a folder of frames), a folder of them, or STORE:NAME"
+    parser.add_argument("clips", nargs="+", metavar="CLIP", help=about)
+    about = "checkpoints of this program (checkpoints/best.pt); those of several streams are averaged"
+    parser.add_flag("--weights", nargs="+", required=True, metavar="FILE", help=about)
+    parser.add_flag("--fusion-weights", nargs="+", type=float, metavar="W", help="of each file (default: 1)")
+    parser.add_flag("--top", type=whole_number(1), default=5, metavar="K", help="likeliest classes (default: 5)")
+    parser.add_flag("--json", action="store_true", help="a line of JSON for each clip")
+    parser.add_flag("--class-names", metavar="FILE", help="one a line (default: those in the checkpoint)")
+    parser.add_flag("--device", default="cpu", metavar="NAME", help="cpu or cuda (default: cpu)")
+    parser.add_flag("--allow-import", nargs="+", default=[], metavar="PACKAGE", help="whose classes a file may name")
+    return parser
+
+
+def named_clips(source: str) -> Iterator[tuple[str, Any]]:
+    """The clips that an argument means: (name, what the predictor takes, or a function that gives it).
+
+    Raises:
+        InputError: there is no such file, clip or recording.
+    """
+    path, _, name = source.partition(":")
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file or folder")
+    if is_recording(Path(path)):
+        yield Path(path).stem, path
+    elif Path(path).is_dir() and not (Path(path) / "store.json").is_file():
+        inside = sorted(entry for entry in Path(path).iterdir() if not entry.name.startswith("."))
+        recordings = [entry for entry in inside if is_recording(entry)]
+        if not recordings:
+            raise InputError(f"{path}: there are no recordings in it")
+        yield from ((entry.stem, str(entry)) for entry in recordings)
+    else:
+        store = open_store(path, _labels_of(path))
+        if name and name not in store.names:
+            raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
+        numbers = [store.names.index(name)] if name else range(len(store.names))
+        yield from ((store.names[number], _later(store, number)) for number in numbers)
+
+
+def _later(store: Store, number: int) -> Any:
+    def read() -> Clip:
+        return store.clip(number)
+
+    return read
+
+
+def _labels_of(path: str) -> str | None:
+    part, found, _ = Path(path).name.partition("_data_")
+    return str(Path(path).with_name(f"{part}_label.pkl")) if found and path.endswith(".npy") else None
+
+
+def as_json(name: str, prediction: Prediction, top: int) -> str:
+    """One line: the clip, its likeliest classes and their probabilities."""
+    found = [{"class": label, "probability": round(share, 6)} for label, share in prediction.top(top)]
+    return json.dumps({"clip": name, "predictions": found}, ensure_ascii=False)
+
+
+def as_text(name: str, prediction: Prediction, top: int) -> str:
+    """The clip, and below it its likeliest classes."""
+    return "\n".join([name, *(f"  {share:7.2%}  {label}" for label, share in prediction.top(top))])
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(run))

@@ -1,0 +1,106 @@
+"""Where the clips that a network learned from came from: kept in its checkpoint, so that others can be made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clips.bodies import plain_clip, pyskl_actors, sgn_actors, sgn_clip
+from clips.class_names import class_names
+from clips.dense import DenseStore
+from clips.normalize import prenormalize, strongest_bodies
+from clips.poses import Wanted, clip_of
+from clips.read.anything import read_clip
+from clips.read.ntu import read_ntu
+from clips.read.poses import read_poses
+from clips.read.pyskl import PysklStore
+from clips.streams import Clip
+from errors import InputError
+from graph.layout import SkeletonLayout
+from graph.layouts import find_layout, layout_for_joints
+
+_KEPT = ("lineage", "dataset", "class_names", "dims", "scores", "image_size", "nan_as_missing", "values", "bodies")
+_NTU_JOINTS = 25
+
+
+def data_facts(feeder: Any, layout: Any = None) -> dict[str, Any]:
+    """What there is to know of the clips behind a feeder, in plain values: lineage, classes, skeleton, frames.
+
+    ``layout`` is the skeleton that the configuration names. Of a feeder of a user's own nothing is known.
+    """
+    store = getattr(feeder, "store", None)
+    if store is None:
+        return {}
+    clip = store.clip(0)
+    facts = {key: value for key, value in getattr(store, "about", {}).items() if key in _KEPT}
+    facts |= {"frames": clip.shape[1], "joints": clip.shape[2], "bodies": clip.shape[3]}
+    if "lineage" not in facts and clip.shape[2] == _NTU_JOINTS:
+        facts |= {"lineage": "agcn"} if isinstance(store, DenseStore) else {}
+        facts |= {"lineage": "pyskl"} if isinstance(store, PysklStore) else {}
+    if "class_names" not in facts and "dataset" in facts:
+        with suppress(InputError):
+            facts["class_names"] = list(class_names(facts["dataset"]))
+    with suppress(InputError):
+        skeleton = find_layout(layout) if layout is not None else store.layout or layout_for_joints(clip.shape[2], "")
+        facts["skeleton"] = as_mapping(skeleton)
+    return facts
+
+
+def as_mapping(layout: SkeletonLayout) -> dict[str, Any]:
+    """A skeleton as ``graph.layouts.find_layout`` takes it, in plain values."""
+    pairs = {key: [list(pair) for pair in getattr(layout, key)] for key in ("edges", "bone_pairs", "mirror")}
+    names = {"joints": list(layout.joints)} if layout.joints else {"num_joints": layout.num_joints}
+    return {"name": layout.name, "center": layout.center, **names, **pairs}
+
+
+def skeleton_of(facts: Mapping[str, Any]) -> SkeletonLayout | None:
+    """The skeleton of the clips, if it is known."""
+    return find_layout(facts["skeleton"]) if facts.get("skeleton") else None
+
+
+def prepared(path: Path, facts: Mapping[str, Any], layout: SkeletonLayout | None = None) -> tuple[Clip, SkeletonLayout]:
+    """A recording (C, T, V, M) made a clip as those that the network learned from, and its skeleton.
+
+    Raises:
+        InputError: it is damaged, of another skeleton, or nobody is in it.
+    """
+    skeleton = layout or skeleton_of(facts)
+    lineage = facts.get("lineage")
+    if path.suffix == ".skeleton":
+        clip = _ntu(path, lineage, facts)
+        skeleton = find_layout("ntu-rgb+d")
+    elif lineage == "own" and skeleton is not None:
+        size = facts.get("image_size")
+        wanted = Wanted(
+            bodies=int(facts.get("bodies", 1)),
+            keep_scores=bool(facts.get("scores")),
+            image_size=(int(size[0]), int(size[1])) if size else None,
+            nan_as_missing=bool(facts.get("nan_as_missing")),
+        )
+        clip = clip_of(read_poses(path, skeleton, facts.get("dims")), wanted, skeleton.joints, str(path))
+    else:
+        clip, skeleton = read_clip(path, skeleton)
+    if not clip.any():
+        raise InputError(f"{path}: nobody is in it")
+    joints = facts.get("joints")
+    if joints is not None and clip.shape[2] != joints:
+        raise InputError(f"{path} has {clip.shape[2]} joints, the network learned from clips of {joints}")
+    return clip, skeleton
+
+
+def _ntu(path: Path, lineage: str | None, facts: Mapping[str, Any]) -> Clip:
+    """A recording of NTU RGB+D in the lineage that the network knows."""
+    recording = read_ntu(path)
+    if lineage == "agcn":
+        frames = max(int(facts.get("frames", 0)), recording.num_frames)
+        return prenormalize(strongest_bodies(recording).astype(np.float32), frames)
+    if lineage == "sgn":
+        return sgn_clip(sgn_actors(recording), copy_single=facts.get("dataset") == "ntu120")
+    if lineage == "pyskl":
+        clip = plain_clip(pyskl_actors(recording))
+        return clip.astype(np.float16).astype(np.float32) if facts.get("values") == "float16" else clip
+    raise InputError(f"{path}: the network did not learn from recordings of NTU RGB+D, but of lineage {lineage!r}")
