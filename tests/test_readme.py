@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed.run
 
 from command_line import Parser
 from engine import flags, fusion
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMAND = re.compile(r"^(?:\$ )?((?:python3? |make |bash ).*)$")
+SETTINGS = r"(?:[A-Z_]+=\S+ )*"  # of the environment, in front of a command
+COMMAND = re.compile(rf"^(?:\$ )?{SETTINGS}((?:python3? |make |bash |sh |torchrun |srun ).*)$")
 
 
 def commands() -> list[tuple[str, str]]:
@@ -43,9 +45,12 @@ def rows_from_elsewhere() -> list[tuple[str, str]]:
 
 
 def counterparts() -> list[tuple[str, str]]:
-    """Commands of this repository in the right column."""
-    spans = [span for _, here in rows_from_elsewhere() for span in re.findall(r"`([^`]+)`", here)]
-    return [("README.md", span) for span in dict.fromkeys(spans) if COMMAND.match(span)]
+    """Commands of this repository in the right column, and in the tables of docs/distributed.md."""
+    cells = [("README.md", here) for _, here in rows_from_elsewhere()]
+    lines = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8").splitlines()
+    cells += [("docs/distributed.md", line) for line in lines if line.startswith("|")]
+    spans = [(document, COMMAND.match(span)) for document, cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+    return list(dict.fromkeys((document, match[1]) for document, match in spans if match))
 
 
 class StoppedError(Exception):
@@ -63,6 +68,30 @@ def parse_only(module: str, words: Sequence[str], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Parser, "parse_strictly", stop)
     with pytest.raises(StoppedError):
         importlib.import_module(module).run(words)
+
+
+def started(program: str, words: Sequence[str]) -> None:
+    """Have the arguments of what starts processes read, and those of main.py behind them."""
+    if program == "srun":
+        program, words = "torchrun", words[words.index("main.py") :]
+    given = torch.distributed.run.get_args_parser().parse_args(words[2:] if words[0] == "-m" else words)
+    assert given.training_script == "main.py"
+    flags.parse(given.training_script_args)
+
+
+def wrapped(script: str, words: Sequence[str]) -> None:
+    """Have the arguments of a script that calls torchrun read."""
+    assert (ROOT / script).is_file()
+    if script == "run.sh":
+        gpus, count, port, pause = words[:4]
+        assert (len(gpus.split(",")), port.isdecimal(), pause.isdecimal()) == (int(count), True, True)
+        flags.parse(words[4:])
+    elif script == "tools/dist_train.sh":
+        assert int(words[1]) > 0
+        flags.parse(["--config", words[0], *words[2:]])
+    else:
+        assert int(words[2]) > 0
+        flags.parse(["--config", words[0], "--weights", words[1], "--phase", "test", *words[3:]])
 
 
 @cache
@@ -85,7 +114,7 @@ def test_every_row_from_elsewhere_has_a_counterpart_or_says_that_it_has_none() -
     rows = rows_from_elsewhere()
     assert len(rows) >= 30
     with_command = {here for _, here in rows if any(COMMAND.match(span) for span in re.findall(r"`([^`]+)`", here))}
-    assert [row for row in rows if row[1] not in with_command and not re.search("not needed|come later", row[1])] == []
+    assert [row for row in rows if row[1] not in with_command and "not needed" not in row[1]] == []
 
 
 @pytest.mark.parametrize(("document", "command"), [*commands(), *counterparts()])
@@ -97,6 +126,10 @@ def test_command_is_understood(document: str, command: str, monkeypatch: pytest.
         assert words[0] in targets
     elif words[0] == "main.py":
         flags.parse(words[1:])
+    elif program in ("torchrun", "srun") or words[:2] == ["-m", "torch.distributed.launch"]:
+        started(program, words)
+    elif words[0] in ("tools/dist_train.sh", "tools/dist_test.sh", "run.sh"):
+        wrapped(words[0], words[1:])
     elif words[0] == "ensemble.py":
         fusion.parser().parse_strictly(words[1:])
     elif words[0] == "-m" and words[1].startswith("data_gen."):
