@@ -32,7 +32,8 @@ function drawSaliency() {
   const order = shares.map((_, joint) => joint).sort((a, b) => shares[b] - shares[a]);
   byId("saliency-list").replaceChildren(...order.slice(0, 8).map((joint) =>
     element("li", { textContent: `${run.joints[joint]}, ${percent(shares[joint], 1)}` })));
-  byId("saliency-text").textContent = `The joints that count most for ${byId("saliency-class").selectedOptions[0].textContent}.`;
+  const chosen = byId("saliency-class").selectedOptions[0].textContent;
+  byId("saliency-text").textContent = `The joints that count most for ${chosen}.`;
   const svg = byId("saliency-body");
   svg.replaceChildren();
   const pose = data.figure.pose;
@@ -47,7 +48,8 @@ function drawSaliency() {
   for (const [a, b] of data.figure.edges) {
     if (pose[a][0] === null || pose[b][0] === null) continue;
     const [[x1, y1], [x2, y2]] = [at(a), at(b)];
-    svg.append(drawn("line", { x1, y1, x2, y2, stroke: color("quiet"), "stroke-width": 0.7, "stroke-linecap": "round" }));
+    const stroke = { stroke: color("quiet"), "stroke-width": 0.7, "stroke-linecap": "round" };
+    svg.append(drawn("line", { x1, y1, x2, y2, ...stroke }));
   }
   const most = Math.max(...shares);
   for (const joint of order) {

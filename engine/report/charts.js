@@ -21,7 +21,8 @@ function layout(more = {}) {
 // From the background to the accent, through which more is darker on paper and brighter on black.
 const shades = (name = "accent") => [[0, color("raised")], [1, color(name)]];
 const bothWays = () => [[0, color("second")], [0.5, color("raised")], [1, color("accent")]];
-const RUN_COLORS = () => [color("accent"), color("second"), "#7a6fb0", "#5f9150", "#b08a2e", "#a85a86", "#6b7a80", "#3a8f8a"];
+const MORE_COLORS = ["#7a6fb0", "#5f9150", "#b08a2e", "#a85a86", "#6b7a80", "#3a8f8a"];
+const runColor = (number) => [color("accent"), color("second"), ...MORE_COLORS][number % 8];
 
 function drawCurves() {
   const list = byId("curve-list");
@@ -37,12 +38,12 @@ function drawCurves() {
     const traces = [];
     data.curves.forEach((run, number) => {
       for (const part of kind === "lr" ? ["train"] : ["train", "test"]) {
-        const points = run[part];
+        const [points, tested] = [run[part], part === "test"];
         traces.push({
-          x: points.step, y: points[kind], name: plain(run.run) + ", " + part, mode: part === "test" ? "lines+markers" : "lines",
-          line: { color: RUN_COLORS()[number % 8], width: part === "test" ? 2 : 1.2, dash: part === "test" ? "solid" : "dot" },
-          marker: { size: 5 },
-          customdata: points.epoch, hovertemplate: "%{y:.4g}, step %{x}, epoch %{customdata}<extra>%{fullData.name}</extra>",
+          x: points.step, y: points[kind], customdata: points.epoch, name: plain(run.run) + ", " + part,
+          mode: tested ? "lines+markers" : "lines", marker: { size: 5 },
+          line: { color: runColor(number), width: tested ? 2 : 1.2, dash: tested ? "solid" : "dot" },
+          hovertemplate: "%{y:.4g}, step %{x}, epoch %{customdata}<extra>%{fullData.name}</extra>",
         });
       }
     });
@@ -61,7 +62,8 @@ function drawBars() {
   const names = order.map((c) => label(data.classes[c], 32));
   byId("bars").style.height = Math.max(200, 18 * n + 60) + "px";
   Plotly.react("bars", [{
-    type: "bar", orientation: "h", x: shares, y: order.map((_, i) => i), marker: { color: color("accent") }, width: 0.72,
+    type: "bar", orientation: "h", x: shares, y: order.map((_, i) => i), width: 0.72,
+    marker: { color: color("accent") },
     customdata: order.map((c) => [plain(data.classes[c]), right[c], totals[c]]),
     hovertemplate: "%{customdata[0]}<br>%{customdata[1]} of %{customdata[2]} clips, %{x:.1%}<extra></extra>",
     text: shares.map((share) => percent(share)), textposition: "outside", cliponaxis: false,
@@ -69,59 +71,68 @@ function drawBars() {
   }], layout({
     height: Math.max(200, 18 * n + 60), bargap: 0.2, dragmode: false, margin: { l: 8, r: 44, t: 24, b: 8 },
     xaxis: axis({ range: [0, 1], tickformat: ".0%", side: "top", fixedrange: true }),
-    yaxis: axis({ tickvals: order.map((_, i) => i), ticktext: names, range: [n - 0.4, -0.6], fixedrange: true, showgrid: false,
-      ticks: "", tickfont: { size: 11 } }),
+    yaxis: axis({ tickvals: order.map((_, i) => i), ticktext: names, range: [n - 0.4, -0.6], fixedrange: true,
+      showgrid: false, ticks: "", tickfont: { size: 11 } }),
   }), chartConfig);
 }
 
 function jointsOf(run, size) {
-  const joints = run.joints;
-  if (!joints.length || size % joints.length) return Array.from({ length: size }, (_, i) => String(i));
+  const { joints } = run;
+  const rows = Array.from({ length: size }, (_, i) => i);
+  if (!joints.length || size % joints.length) return rows.map(String);
   if (size === joints.length) return joints;
-  return Array.from({ length: size }, (_, i) => `frame ${Math.floor(i / joints.length) + 1}, ${joints[i % joints.length]}`);
+  return rows.map((i) => `frame ${Math.floor(i / joints.length) + 1}, ${joints[i % joints.length]}`);
+}
+
+// The chosen matrix, row by row; without what a joint sends itself, if so wished.
+function chosenGraph(module) {
+  const { values, shape } = module.unpacked || (module.unpacked = unpack(module.matrices));
+  const [, size] = shape;
+  const begin = Number(byId("graph-part").value) * size * size;
+  const rows = Array.from({ length: size }, (_, row) => values.slice(begin + row * size, begin + (row + 1) * size));
+  if (byId("graph-others").checked) rows.forEach((row, at) => (row[at] = NaN));
+  return rows;
 }
 
 function drawGraph() {
   const run = data.graphs[byId("graph-run").value];
-  const module = run.modules[byId("graph-module").value];
-  const { values, shape } = module.unpacked || (module.unpacked = unpack(module.matrices));
-  const [, size] = shape;
-  const part = Number(byId("graph-part").value);
-  const z = Array.from({ length: size }, (_, row) => values.subarray((part * size + row) * size, (part * size + row + 1) * size));
-  if (byId("graph-others").checked) z.forEach((row, at) => ((z[at] = row.slice())[at] = NaN));
-  const names = jointsOf(run, size).map(plain);
+  const z = chosenGraph(run.modules[byId("graph-module").value]);
+  const names = jointsOf(run, z.length).map(plain);
   const known = z.flatMap((row) => Array.from(row)).filter((value) => !Number.isNaN(value));
   const least = known.reduce((a, b) => Math.min(a, b), 0);
   const most = known.reduce((a, b) => Math.max(a, b), 1e-9);
   const signed = least < -1e-3 * most;
   const bound = Math.max(-least, most);
-  const every = Math.ceil(size / 40);
+  const every = Math.ceil(z.length / 40);
   const ticks = names.map((_, i) => i).filter((i) => i % every === 0);
-  const ax = (more) => axis({ tickvals: ticks, ticktext: ticks.map((i) => names[i]), showgrid: false, ticks: "", tickfont: { size: 10 }, ...more });
+  const joints = { tickvals: ticks, ticktext: ticks.map((i) => names[i]), showgrid: false, ticks: "" };
   const side = Math.min(byId("graph").clientWidth, 720);
   Plotly.react("graph", [{
-    type: "heatmap", z, showscale: side >= 420, colorscale: signed ? bothWays() : shades(), zmin: signed ? -bound : 0, zmax: signed ? bound : most,
-    colorbar: { thickness: 10, outlinewidth: 0, len: 0.6 }, customdata: z.map((_, row) => z.map((_, column) => [names[row], names[column]])),
+    type: "heatmap", z, colorscale: signed ? bothWays() : shades(), zmin: signed ? -bound : 0, zmax: bound,
+    showscale: side >= 420, colorbar: { thickness: 10, outlinewidth: 0, len: 0.6 },
+    customdata: z.map((_, row) => z.map((_, column) => [names[row], names[column]])),
     hovertemplate: "%{customdata[1]} → %{customdata[0]}: %{z:.3f}<extra></extra>",
-  }], layout({ height: side, width: side, xaxis: ax({ tickangle: -60 }), yaxis: ax({ autorange: "reversed" }) }), { ...chartConfig, responsive: false });
+  }], layout({
+    height: side, width: side, plot_bgcolor: color("faint"),
+    xaxis: axis({ ...joints, tickfont: { size: 10 }, tickangle: -60 }),
+    yaxis: axis({ ...joints, tickfont: { size: 10 }, autorange: "reversed" }),
+  }), { ...chartConfig, responsive: false });
 }
 
 function startGraphs() {
   const [runs, modules, parts] = ["graph-run", "graph-module", "graph-part"].map(byId);
-  const chooseModule = () => {
-    fill(parts, Array.from({ length: data.graphs[runs.value].modules[modules.value].matrices.shape[0] }, (_, k) => `${k + 1}`));
-    drawGraph();
+  const listParts = () => {
+    const [matrices] = data.graphs[runs.value].modules[modules.value].matrices.shape;
+    fill(parts, Array.from({ length: matrices }, (_, k) => `${k + 1}`));
   };
-  const chooseRun = () => {
+  const listModules = () => {
     fill(modules, data.graphs[runs.value].modules.map((module) => module.name));
-    chooseModule();
+    listParts();
   };
   fill(runs, data.graphs.map((run) => run.run));
-  runs.addEventListener("change", chooseRun);
-  modules.addEventListener("change", chooseModule);
-  parts.addEventListener("change", drawGraph);
-  byId("graph-others").addEventListener("change", drawGraph);
-  fill(modules, data.graphs[0].modules.map((module) => module.name));
-  fill(parts, Array.from({ length: data.graphs[0].modules[0].matrices.shape[0] }, (_, k) => `${k + 1}`));
+  listModules();
+  runs.addEventListener("change", listModules);
+  modules.addEventListener("change", listParts);
+  for (const control of [runs, modules, parts, byId("graph-others")]) control.addEventListener("change", drawGraph);
   whenNear(byId("graph"), drawGraph);
 }

@@ -38,7 +38,7 @@ const redraws = []; // functions to call when colours change
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
+  byId("theme").textContent = theme === "dark" ? "Light theme" : "Dark theme"; // what it would bring
   redraws.forEach((redraw) => redraw());
 }
 

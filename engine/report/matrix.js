@@ -30,7 +30,8 @@ function describe(truth, guess) {
 
 // As many names as have room; the rest come with the pointer, or when a part is enlarged.
 function ticks(range, pixels) {
-  const [low, high] = [Math.max(0, Math.ceil(Math.min(...range))), Math.min(matrix.order.length - 1, Math.floor(Math.max(...range)))];
+  const low = Math.max(0, Math.ceil(Math.min(...range)));
+  const high = Math.min(matrix.order.length - 1, Math.floor(Math.max(...range)));
   const every = Math.max(1, Math.ceil(((high - low + 1) * 12) / pixels));
   const values = [];
   for (let i = low; i <= high; i += every) values.push(i);
@@ -52,13 +53,14 @@ function drawMatrix() {
   const full = [-0.5, n - 0.5];
   const ax = { showgrid: false, ticks: "", tickfont: { size: n > 60 ? 9 : 10.5 }, constrain: "domain" };
   Plotly.react(box, [{
-    type: "heatmap", z, zmin: 0, zmax: most, colorscale: shades(errors ? "second" : "accent"), hoverinfo: "none", showscale: side >= 420,
+    type: "heatmap", z, zmin: 0, zmax: most, colorscale: shades(errors ? "second" : "accent"),
+    hoverinfo: "none", showscale: side >= 420,
     xgap: n <= 80 ? 1 : 0, ygap: n <= 80 ? 1 : 0,
     colorbar: { thickness: 10, outlinewidth: 0, len: 0.5, tickformat: ".0%", y: 0.75 },
   }], layout({
     height: side, width: side, plot_bgcolor: color("faint"),
-    xaxis: axis({ ...ax, ...ticks(full, side * 0.7), tickangle: -60, range: full, title: { text: "taken for", standoff: 6 } }),
-    yaxis: axis({ ...ax, ...ticks(full, side * 0.7), range: [...full].reverse(), title: { text: "true class", standoff: 6 } }),
+    xaxis: axis({ ...ax, ...ticks(full, side * 0.7), range: full, tickangle: -60, title: { text: "taken for" } }),
+    yaxis: axis({ ...ax, ...ticks(full, side * 0.7), range: [...full].reverse(), title: { text: "true class" } }),
   }), { ...chartConfig, responsive: false });
   if (!matrix.listening) {
     matrix.listening = true;
@@ -72,7 +74,8 @@ function drawMatrix() {
       if (!Object.keys(change).some((key) => /axis\.(range|autorange)/.test(key))) return;
       const { xaxis, yaxis } = box._fullLayout;
       const [x, y] = [ticks(xaxis.range, matrix.pixels * 0.7), ticks(yaxis.range, matrix.pixels * 0.7)];
-      Plotly.relayout(box, { "xaxis.tickvals": x.tickvals, "xaxis.ticktext": x.ticktext, "yaxis.tickvals": y.tickvals, "yaxis.ticktext": y.ticktext });
+      Plotly.relayout(box, { "xaxis.tickvals": x.tickvals, "xaxis.ticktext": x.ticktext,
+        "yaxis.tickvals": y.tickvals, "yaxis.ticktext": y.ticktext });
     });
   }
 }
@@ -86,15 +89,16 @@ function walk(event) {
   matrix.at = [Math.min(last, Math.max(0, x + step[0])), Math.min(last, Math.max(0, y + step[1]))];
   const [column, row] = matrix.at;
   byId("matrix-cell").textContent = describe(matrix.order[row], matrix.order[column]);
-  Plotly.relayout(byId("matrix"), { shapes: [{
-    type: "rect", x0: column - 0.5, x1: column + 0.5, y0: row - 0.5, y1: row + 0.5, line: { color: color("focus"), width: 2 },
-  }] });
+  const frame = { x0: column - 0.5, x1: column + 0.5, y0: row - 0.5, y1: row + 0.5 };
+  const line = { color: color("focus"), width: 2 };
+  Plotly.relayout(byId("matrix"), { shapes: [{ type: "rect", ...frame, line }] });
 }
 
 function startMatrix() {
   const sizes = byId("matrix-size");
   const worst = [30, 60].filter((most) => most < count).map((most) => [most, `the ${most} least accurate`]);
-  sizes.replaceChildren(...[[0, `all ${count} classes`], ...worst].map(([value, textContent]) => element("option", { value, textContent })));
+  const choices = [[0, `all ${count} classes`], ...worst];
+  sizes.replaceChildren(...choices.map(([value, textContent]) => element("option", { value, textContent })));
   sizes.value = count > READABLE ? READABLE : 0;
   for (const id of ["matrix-order", "matrix-size", "matrix-errors"]) byId(id).addEventListener("change", drawMatrix);
   byId("matrix").addEventListener("keydown", walk);

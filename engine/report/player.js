@@ -54,6 +54,8 @@ function drawClip(canvas, clip, frame, turn) {
   }
 }
 
+const TURNS = { ArrowLeft: [0, -0.15], ArrowRight: [0, 0.15], ArrowUp: [-0.15, 0], ArrowDown: [0.15, 0] };
+
 function makePlayer(shown) {
   const longest = Math.max(...shown.map(({ clip }) => clip.shape[0] / clip.fps)); // seconds
   const state = { seconds: longest / 2, playing: false, speed: 1, last: 0, turn: { x: 0, y: 0 } };
@@ -102,7 +104,7 @@ function makePlayer(shown) {
       if (canvas.hasPointerCapture(event.pointerId)) rotate(event.movementY / 120, event.movementX / 120);
     });
     canvas.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: [0, -0.15], ArrowRight: [0, 0.15], ArrowUp: [-0.15, 0], ArrowDown: [0.15, 0] }[event.key];
+      const step = TURNS[event.key];
       if (step) rotate(...step);
       else if (event.key === " ") toggle();
       else return;
@@ -110,26 +112,28 @@ function makePlayer(shown) {
     });
   }
   addEventListener("resize", draw);
-  const controls = element("div", { className: "controls" }, play, element("label", { className: "time" }, "Time ", time),
-    element("label", {}, "Speed ", speed), reset);
+  const controls = element("div", { className: "controls" }, play,
+    element("label", { className: "time" }, "Time ", time), element("label", {}, "Speed ", speed), reset);
   return { controls, draw };
 }
 
 function pairCard(pair) {
   const [truth, guess] = [data.classes[pair.truth], data.classes[pair.guess]];
   const back = pair.back ? ` The other way round: ${pair.back} of ${totals[pair.guess]}.` : "";
-  const card = element("article", { className: "pair" },
-    element("h3", { textContent: `${truth} → ${guess}` }),
-    element("p", { className: "quiet", textContent: `${truth} was taken for ${guess} in ${pair.times} of ${totals[pair.truth]} clips.${back}` }));
+  const there = `${truth} was taken for ${guess} in ${pair.times} of ${totals[pair.truth]} clips.`;
+  const card = element("article", { className: "pair" }, element("h3", { textContent: `${truth} → ${guess}` }),
+    element("p", { className: "quiet", textContent: there + back }));
   const sides = [[pair.mistaken, `${truth}, taken for ${guess}`], [pair.typical, guess]];
   const shown = [];
   const figures = element("div", { className: "two" });
   for (const [name, caption] of sides) {
     const clip = clipOf(name);
     if (!clip) continue;
-    const canvas = element("canvas", { tabIndex: 0, role: "img", ariaLabel: `${caption}: clip ${name}. Arrow keys turn it, the space bar plays.` });
+    const ariaLabel = `${caption}: clip ${name}. Arrow keys turn it, the space bar plays.`;
+    const canvas = element("canvas", { tabIndex: 0, role: "img", ariaLabel });
+    const source = element("span", { className: "quiet", textContent: name });
     shown.push({ canvas, clip });
-    figures.append(element("figure", {}, canvas, element("figcaption", {}, caption, " ", element("span", { className: "quiet", textContent: name }))));
+    figures.append(element("figure", {}, canvas, element("figcaption", {}, caption, " ", source)));
   }
   if (shown.length) {
     const player = makePlayer(shown);

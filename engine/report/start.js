@@ -24,6 +24,3 @@ addEventListener("resize", () => {
   width = innerWidth;
   redraws.forEach((redraw) => redraw());
 });
-const theme = () => (byId("theme").textContent = document.documentElement.dataset.theme === "dark" ? "Light theme" : "Dark theme");
-redraws.push(theme);
-theme();
