@@ -36,7 +36,7 @@ class Poses:
         """How many there are: in the whole recording, or, untracked, in its fullest frame."""
         there = self.coordinates.any(axis=(1, 2))
         if self.bodies is None:
-            return int(np.bincount(self.frames[there]).max(initial=0))
+            return int(np.unique(self.frames[there], return_counts=True)[1].max(initial=0))
         return len(np.unique(self.bodies[there]))
 
 
@@ -145,6 +145,10 @@ def _ranks(poses: Poses) -> NDArray[np.int64]:
 
 
 def _motion(coordinates: NDArray[np.float64]) -> float:
-    """How much a body moves: standard deviations over the frames that it is in, added up; (L, V, D)."""
-    there = coordinates[coordinates.any(axis=(1, 2))]
-    return float(there.std(axis=0).sum()) if len(there) else -1.0
+    """How much a body moves: of every joint the standard deviations while it is seen, added up; (L, V, D)."""
+    seen = coordinates.any(axis=2)[..., None]
+    if not seen.any():
+        return -1.0
+    times = np.maximum(seen.sum(axis=0), 1)
+    away = np.where(seen, coordinates - coordinates.sum(axis=0) / times, 0.0)
+    return float(np.sqrt((away**2).sum(axis=0) / times).sum())

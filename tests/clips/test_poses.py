@@ -52,6 +52,15 @@ def test_a_body_that_is_away_moves_only_while_it_is_there() -> None:
     assert clip.any(axis=(0, 2, 3)).all()
 
 
+def test_a_joint_that_is_lost_now_and_then_does_not_move() -> None:
+    rng = np.random.default_rng(0)
+    grid = np.full((20, 2, 3, 2), 500.0)
+    grid[::3, 0, 1] = 0  # stands still, a joint flickers
+    grid[:, 1] += rng.normal(size=(20, 3, 2))
+    clip = clip_of(poses(grid), Wanted(), "abc", "x")
+    np.testing.assert_array_equal(clip[..., 0], grid[:, 1].transpose(2, 0, 1).astype(np.float32))
+
+
 def test_untracked_people_are_sorted_by_score_in_every_frame() -> None:
     grid = np.arange(1.0, 7).reshape(2, 3, 1, 1).repeat(2, axis=3)
     scores = np.array([[[0.1], [0.9], [0.5]], [[0.3], [0.3], [0.2]]])
