@@ -38,12 +38,10 @@ def read_openpose(folder: Path, joints: int, dims: int | None) -> Poses:
     Raises:
         InputError: there are no such files, or one of them is another; it is named.
     """
-    files = sorted(folder.glob("*.json"))
+    files = sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
     if not files:
         raise InputError(f"{folder}: a folder is a recording of OpenPose, and there is no .json file in it")
     numbered = dict(sorted(zip(_numbered([f.stem for f in files], folder), files, strict=True)))
-    if len(numbered) < len(files):
-        raise InputError(f"{folder}: two files have the same number")
     key = "pose_keypoints_3d" if dims == 3 else "pose_keypoints_2d"
     frames, ids, flat = [], [], []
     for frame, file in numbered.items():
@@ -203,12 +201,17 @@ def _stacked(rows: Sequence[Any], empty: tuple[int, ...], frames: Sequence[int],
 
 
 def _numbered(names: Sequence[str], where: Path) -> list[int]:
-    """The last number in each name."""
+    """The last number in each name; one that two names share would put two frames into one."""
     found = [re.findall(r"[0-9]+", name) for name in names]
     for name, digits in zip(names, found, strict=True):
         if not digits:
             raise InputError(f"{where}: {name!r} has no number, by which frames are put in order")
-    return [_frame_number(int(digits[-1][:20]), where) for digits in found]
+    numbers_of = [_frame_number(int(digits[-1][:20]), where) for digits in found]
+    name_of: dict[int, str] = {}
+    for name, number in zip(names, numbers_of, strict=True):
+        if name_of.setdefault(number, name) != name:
+            raise InputError(f"{where}: {name_of[number]!r} and {name!r} have the same last number, and are two frames")
+    return numbers_of
 
 
 def _frame_number(value: Any, where: Path) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clips.poses import Poses
 from errors import InputError
 
+_MANY = 8  # people; an array that has more of them than frames has its axes in another order
 _COORDINATES = {2: 2, 3: 3, 4: 3}  # of so many numbers for a joint, when nothing is said
 
 
@@ -48,13 +49,15 @@ def from_grid(values: NDArray[np.float64], joints: int, dims: int | None, where:
     """The poses in an array (T, V, C), or (T, M, V, C) where a body keeps its place.
 
     Raises:
-        InputError: another shape.
+        InputError: another shape, or so many bodies in so few frames that it is pyskl's (M, T, V, C) or (C, T, V, M).
     """
     if values.ndim == 3:
         values = values[:, None]
     if values.ndim != 4 or 0 in values.shape:
         raise InputError(f"{where}: wanted numbers (T, V, C) or (T, M, V, C), got {values.shape}")
     length, bodies = values.shape[:2]
+    if bodies > max(length, _MANY):
+        raise InputError(f"{where}: wanted (T, M, V, C), got {values.shape}: {bodies} people in {length} frames?")
     coordinates, scores = split_score(values.reshape(length * bodies, *values.shape[2:]), joints, dims, where)
     frames = np.repeat(np.arange(length), bodies)
     return Poses(length, frames, np.tile(np.arange(bodies), length), coordinates, scores)

@@ -73,6 +73,7 @@ def test_a_csv_that_is_none_is_refused(tmp_path: Path, text: str, message: str) 
         ([[{"x": 1, "y": None}] * 5], "frame 0, joint 'joint 0': a coordinate is nan"),
         ([{"image_id": "a.jpg", "keypoints": []}], "'a' has no number, by which frames are put in order"),
         ([{"image_id": "1.jpg", "keypoints": [1, 2, 3]}], "frame 1: wanted 15 numbers for 5 joints, got 3"),
+        ([{"image_id": f"{n}_720p.jpg"} for n in (1, 2)], "'1_720p' and '2_720p' have the same last number"),
         ([{"image_id": "1.jpg"}], "it does not go on as one: KeyError('keypoints')"),
         ({"instance_info": [{"frame_id": "x", "instances": []}]}, "frame 'x', wanted a whole number"),
         ({"instance_info": [{"frame_id": 1, "instances": []}] * 2}, "two entries have the same frame_id"),
@@ -96,7 +97,7 @@ def test_a_json_file_that_is_none_is_refused(tmp_path: Path, content: Any, messa
         ({"a_1.json": '{"people": [{}]}'}, "a_1.json: a person has no pose_keypoints_2d"),
         ({"a_1.json": '{"people": [{"pose_keypoints_2d": [1]}]}'}, "frame 1: wanted 15 numbers for 5 joints, got 1"),
         ({"a.json": '{"people": []}'}, "'a' has no number, by which frames are put in order"),
-        ({"a_1.json": '{"people": []}', "a_01.json": '{"people": []}'}, "two files have the same number"),
+        ({"a_1.json": '{"people": []}', "a_01.json": '{"people": []}'}, "'a_01' and 'a_1' have the same last"),
         ({"a_1.json": '{"people": [}'}, "a_1.json: not readable as JSON"),
     ],
 )
@@ -107,12 +108,31 @@ def test_a_folder_that_is_no_recording_is_refused(tmp_path: Path, files: dict[st
     assert message in refused(tmp_path / "a")
 
 
+def test_frames_of_damaged_numbers_ask_for_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for number in (0, 20240101120000):
+        people = [{"pose_keypoints_2d": [1.0] * 15}] * 2
+        (tmp_path / f"a/a_{number}_keypoints.json").write_text(json.dumps({"people": people}))
+    assert read_poses(tmp_path / "a", CHAIN).people() == 2
+    assert "20240101120001 frames; this many are a damaged frame number" in refused(tmp_path / "a")
+
+
+def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/a_1.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 15}]}))
+    (tmp_path / "a/._a_1.json").write_bytes(b"\0\5")  # what macOS leaves on other disks
+    assert read_poses(tmp_path / "a", CHAIN).length == 1
+
+
 def test_an_array_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((3, 5)))
     assert "wanted numbers (T, V, C) or (T, M, V, C), got (3, 5)" in refused(path)
     np.save(path, np.ones((3, 5, 2)))
     assert "2 numbers for a joint, wanted 3 coordinates and perhaps a score" in refused(path, dims=3)
+    for other in ((1, 40, 5, 3), (3, 40, 5, 2)):  # pyskl's (M, T, V, C), st-gcn's (C, T, V, M)
+        np.save(path, np.ones(other))
+        assert f"wanted (T, M, V, C), got {other}: 40 people in {other[0]} frames?" in refused(path)
     np.save(path, np.array([{"run": 1}]), allow_pickle=True)
     assert "not a readable .npy array of numbers" in refused(path)
     path.write_bytes(b"PK\x03\x04")
