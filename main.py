@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from command_line import exit_code
+from engine.config import Config
 from engine.flags import parse
+from engine.stopping import EXIT_CODE, NothingLeft, Stopped, nothing_to_save
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,13 +26,17 @@ def _train_or_test(argv: Sequence[str] | None) -> int:
 
         print(describe(config))
         return 0
+    with nothing_to_save():
+        return _run(config, origin, argv)
+
+
+def _run(config: Config, origin: Mapping[str, str], argv: Sequence[str] | None) -> int:
     # Only now: they import torch, which --help and mistyped flags do without.
     from engine.device import processes_wanted
     from engine.distributed import StoppedTogether, World
     from engine.launch import end_with_parent, launch
     from engine.run import run
     from engine.seeds import run_seeds
-    from engine.stopping import EXIT_CODE, NothingLeft, Stopped
 
     world = World.of_environment()
     if world.size == 1 and processes_wanted(config.device) > 1:

@@ -44,11 +44,13 @@ class Run:
             path = parts.work_dir.best if best else parts.work_dir.last
             save_checkpoint(path, parts.config, self.progress, self.model, self.optimizer, parts.precision, parts.facts)
 
-    def stopped(self) -> Stopped:
-        """What to say when the run has stopped because it was told to."""
+    def stopped(self, *, saved: bool = True) -> Stopped:
+        """What to say when the run has stopped because it was told to; ``saved`` is whether all of it is saved."""
+        last = self.parts.work_dir.last
+        holds = f"{last} holds " + ("everything" if saved else "what was saved before")
         return Stopped(
             f"stopped after step {self.progress.step} ({self.progress.epoch} epochs are done); "
-            f"go on with --resume auto: {self.parts.work_dir.last} holds everything"
+            f"go on with --resume auto: {holds if last.is_file() else 'nothing was saved yet'}"
         )
 
 
@@ -59,6 +61,15 @@ def fit(run: Run) -> Evaluation:
         InputError: too many losses in a row are no numbers; what was saved before stays.
         Stopped: the run was told to stop, and has saved where it is.
     """
+    try:
+        return _fit(run)
+    except InputError:
+        if run.stop.asked and run.parts.world.size > 1:  # so was another process, and that is why it is gone
+            raise run.stopped(saved=False) from None
+        raise
+
+
+def _fit(run: Run) -> Evaluation:
     parts, progress = run.parts, run.progress
     config = parts.config
     while True:
@@ -209,13 +220,9 @@ def _evaluate(run: Run) -> Evaluation:
 
     def stop() -> None:
         if run.stop.asked:
-            raise run.stopped()
+            raise run.stopped(saved=not progress.bad_steps)
 
-    try:
-        evaluation = evaluate_parts(run.parts, run.model, run.journal, stop)
-    except InputError:
-        stop()  # another process has, and that is why it is gone
-        raise
+    evaluation = evaluate_parts(run.parts, run.model, run.journal, stop)
     say_accuracy(evaluation, config, run.journal)
     run.journal.test_point(progress.step, epoch=progress.epoch, loss=evaluation.loss, accuracy=evaluation.accuracy())
     wanted = config.save_score or (config.save_score is None and progress.epoch == config.num_epoch)

@@ -64,14 +64,14 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
     """Until all have ended well, or one has not; the exit code."""
     while True:
         codes = [process.poll() for process in processes]
-        failed = [(rank, code) for rank, code in enumerate(codes) if code not in (None, 0, EXIT_CODE)]
+        failed = [(rank, code) for rank, code in enumerate(codes) if code is not None and code not in (0, EXIT_CODE)]
         if failed:
-            rank, code = failed[0]
-            if code is not None and code < 0:
+            rank, code = min(failed, key=lambda one: one[1])  # that was killed, and not what then failed for want of it
+            if code < 0:
                 name = signal.Signals(-code).name
                 print(f"error: process {rank} was ended by {name}; the others are ended too", file=sys.stderr)
             _end(processes)
-            return 1 if code is None or code < 0 else code
+            return 1 if code < 0 else code
         if None not in codes:
             return EXIT_CODE if EXIT_CODE in codes else 0
         time.sleep(0.05)

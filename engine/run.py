@@ -25,6 +25,9 @@ from engine.score_files import write_result
 from engine.scores import probabilities, save_scores
 from engine.stopping import NothingLeft, listening
 
+BEST = "best"
+LAST_OF_TEST = "right-samples.txt"
+
 Begin = tuple[torch.optim.Optimizer, torch.nn.Module, Progress]
 
 
@@ -42,7 +45,7 @@ def run(config: Config, origin: Mapping[str, str]) -> Evaluation:
     device, _ = choose_device(config.device, world)
     with together(world, device):
         parts, begin = agreed(world, lambda: _begin(with_resume(config), world))
-        if begin and done(parts.config, begin[2]):
+        if begin and done(parts.config, begin[2]) and not _best_is_due(parts):
             raise NothingLeft(f"nothing left to train: {begin[2].epoch} epochs are done, see {parts.work_dir.path}")
         if begin:
             _check_same(world, begin[2])
@@ -96,6 +99,8 @@ def _train_or_test(parts: Parts, begin: Begin | None) -> Evaluation:
     if begin is None:
         return test(parts, j)
     optimizer, model, progress = begin
+    if done(config, progress):
+        return _test_best(parts, j)
     hand_out_state(parts.world, model)
     _settle_forward_batch(parts, model, progress, j)
     with listening() as stop:
@@ -103,6 +108,11 @@ def _train_or_test(parts: Parts, begin: Begin | None) -> Evaluation:
     if config.test_best:
         _test_best(parts, j)
     return evaluation
+
+
+def _best_is_due(parts: Parts) -> bool:
+    """Whether the best weights are to be tested and have not been, to the last file."""
+    return parts.config.test_best and not (parts.work_dir.path / BEST / LAST_OF_TEST).is_file()
 
 
 def _settle_forward_batch(parts: Parts, model: torch.nn.Module, progress: Progress, journal: Journal) -> None:
@@ -138,22 +148,22 @@ def test(parts: Parts, journal: Journal) -> Evaluation:
     if config.save_score is not False:
         path = save_scores(folder, 1, evaluation.names, evaluation.labels, evaluation.logits)
         journal.say(f"scores: {path}")
-    for name, right in (("wrong-samples.txt", False), ("right-samples.txt", True)):
+    for name, right in (("wrong-samples.txt", False), (LAST_OF_TEST, True)):
         write_text(folder / name, _samples(evaluation, right))
     return evaluation
 
 
-def _test_best(parts: Parts, journal: Journal) -> None:
-    """Test the best weights of the run that has just ended, into a folder of their own."""
+def _test_best(parts: Parts, journal: Journal) -> Evaluation:
+    """Test the best weights of the run that has ended, into a folder of their own."""
     best = parts.work_dir.best
     anew: dict[str, Any] = {"checkpoint": None, "resume": None, "ignore_weights": [], "start_epoch": 0, "out": None}
-    folder = str(parts.work_dir.path / "best")
+    folder = str(parts.work_dir.path / BEST)
     config = replace(parts.config, phase="test", weights=str(best), work_dir=folder, **anew)
     journal.say(f"the best weights on the test part, {best}:")
     again = agreed(parts.world, lambda: build_parts(config, parts.world))
     if parts.world.main:
         again.work_dir.claim(config)
-    test(again, journal)
+    return test(again, journal)
 
 
 def be_deterministic() -> None:

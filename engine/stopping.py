@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: not done, worth trying again
+_SAME_CTRL_C = 1.0  # seconds within which two of them are one that came by two ways
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -20,15 +23,42 @@ class NothingLeft(Exception):  # noqa: N818
 
 
 class Stop:
-    """Whether somebody asked the run to stop; a second time means at once."""
+    """Whether somebody asked the run to stop.
+
+    Clusters send SIGTERM to every process, and a process that started others hands it on, so it may come twice. A
+    second Ctrl-C means at once.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self._interrupted: float | None = None
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
         self.asked = True
+        if number == signal.SIGINT:
+            now = time.monotonic()
+            if self._interrupted is not None and now - self._interrupted > _SAME_CTRL_C:
+                raise KeyboardInterrupt
+            self._interrupted = self._interrupted or now
+
+
+@contextmanager
+def nothing_to_save() -> Iterator[None]:
+    """Within, except while a run is ``listening``, SIGTERM ends the process at once, and in a sentence."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    if os.environ.get("RANK", "0") == "0":
+        os.write(2, b"stopped when there was nothing new to save\n")
+    os._exit(EXIT_CODE)  # wherever it is: raised in an import, or between two processes, an exception may get lost
 
 
 @contextmanager
