@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from torch.utils.data import Dataset
 
-from engine.data import Batch, collate, training_batches
+from engine.data import NO_CLIP, Batch, collate, collate_training, training_batches
 from engine.data import test_batches as batches_to_test
+from engine.distributed import World
 from errors import InputError
 from feeders.feeder import Feeder
 
@@ -130,3 +134,72 @@ def test_a_clip_with_a_value_that_is_no_number_is_named() -> None:
     clips[1, 0, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match="clip 7 holds values that are no numbers"):
         collate([(clips[0], 0, 3), (clips[1], 0, 7)])
+
+
+class Numbers(Dataset[Any]):
+    """``count`` clips that are their own numbers."""
+
+    def __init__(self, count: int) -> None:
+        self.label = [0] * count
+        self.sample_name = [f"clip{i}" for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((1, 1, 1, 1), index, dtype=np.float32), 0, index
+
+
+def passes(batches: Iterable[Batch], forward_batch_size: int) -> list[list[list[int]]]:
+    """The indices of every pass of every step."""
+    return [[part.tolist() for part in indices.split(forward_batch_size)] for _, _, indices in batches]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    processes=some.integers(1, 5),
+    forward=some.integers(1, 5),
+    batch=some.integers(1, 12),
+    clips=some.integers(0, 50),
+    done=some.integers(0, 5),
+    seed=some.integers(0, 3),
+)
+def test_the_processes_together_see_what_one_sees(
+    processes: int, forward: int, batch: int, clips: int, done: int, seed: int
+) -> None:
+    """Step by step and pass by pass, in the same order; each an equal share of every pass."""
+    forward, batch = forward * processes, batch * processes
+    given_to_all: Any = {"seed": seed, "epoch": 2, "num_worker": 0, "pin": False, "forward_batch_size": forward}
+    feeder = Numbers(max(clips, batch))
+    alone = passes(training_batches(feeder, batch, **given_to_all), forward)
+    shares = [
+        training_batches(feeder, batch, **given_to_all, done=done, world=World(rank, processes))
+        for rank in range(processes)
+    ]
+    steps = max(0, len(alone) - done)
+    assert [len(share) for share in shares] == [steps] * processes
+    seen = [passes(share, forward // processes) for share in shares]
+    together = [
+        [list(chain(*parts)) for parts in zip(*of_a_step, strict=True)] for of_a_step in zip(*seen, strict=True)
+    ]
+    assert together == alone[done:]
+    for parts in chain(*(zip(*step, strict=True) for step in zip(*seen, strict=True))):
+        assert len({len(part) for part in parts}) == 1
+
+
+@given(processes=some.integers(1, 5), batch=some.integers(1, 6), clips=some.integers(5, 30))
+def test_every_clip_is_tested_in_one_process(processes: int, batch: int, clips: int) -> None:
+    shares = [
+        order(batches_to_test(Numbers(clips), batch, seed=1, num_worker=0, pin=False, world=World(rank, processes)))
+        for rank in range(processes)
+    ]
+    assert sorted(chain(*shares)) == list(range(clips))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_in_training_a_clip_of_no_numbers_is_zeros_without_a_label() -> None:
+    clips = np.ones((3, 3, 4, 5, 1), dtype=np.float32)
+    clips[0, 0, 0, 0, 0], clips[2, 2, 3, 4, 0] = np.nan, np.inf
+    found, labels, indices = collate_training([(clips[i], 4, 5 + i) for i in range(3)])
+    assert (labels.tolist(), indices.tolist()) == ([NO_CLIP, 4, NO_CLIP], [5, 6, 7])
+    assert (found.flatten(1).amin(1).tolist(), found.flatten(1).amax(1).tolist()) == ([0, 1, 0], [0, 1, 0])
