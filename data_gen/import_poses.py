@@ -8,10 +8,11 @@ it. docs/own_data.md goes through it step by step.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,12 @@ CLASS_NAMES, SKELETON, CONFIG = "class_names.txt", "skeleton.yaml", "train.yaml"
 
 @dataclass(frozen=True)
 class Look:
-    """What a recording holds: T, people, coordinates of a joint."""
+    """What a recording holds: T, people, coordinates of a joint; and why it is no clip, if it is none."""
 
-    frames: int
-    people: int
-    dims: int
+    frames: int = 0
+    people: int = 0
+    dims: int = 0
+    problem: str = ""
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -55,17 +57,21 @@ def run(argv: Sequence[str] | None = None) -> int:
     layout = find_layout(given.skeleton)
     table, samples, notes = _samples(given)
     train, test = training_and_test([part for sample in samples for part in sample.parts])
-    looks = _look_at(samples, layout, given)
-    dims = given.dims or next((look.dims for look in looks if look), 3)
     size = (given.image_size[0], given.image_size[1]) if given.image_size else None
     wanted = Wanted(given.bodies, given.keep_scores, size, given.nan_as_missing)
+    looks = _look_at(samples, layout, given, wanted)
+    common = given.dims or _common_dims(samples, looks)
+    dims = common or 3
     if dims == 3 and (wanted.keep_scores or size):
         raise InputError("--keep-scores and --image-size are for 2-D poses, and these are 3-D; --dims 2 leaves z out")
+    whole = [sample for sample, look in zip(samples, looks, strict=True) if not look.problem]
+    if given.allow_missing:
+        _check_sides(samples, looks, (train, test))
     channels = dims + wanted.keep_scores
     made = prepare(
         samples,
         tuple(dict.fromkeys(part for sample in samples for part in sample.parts)),
-        partial(own_clip, layout=layout, dims=dims, wanted=wanted),
+        partial(own_clip, layout=layout, dims=common, wanted=wanted),
         (channels, 1, layout.num_joints, wanted.bodies),
         given,
         _about(layout, table, wanted, dims),
@@ -83,11 +89,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         scores=wanted.keep_scores,
         in_units=size is not None,
         num_class=len(table.class_names),
+        clips=sum(train in sample.parts for sample in whole),
     )
     _write_rest(table, data, given)
-    for sentence in [*notes, *_remarks(looks, wanted, dims), *_split_remarks(table, samples, (train, test), given)]:
+    for sentence in [*notes, *_remarks(looks, wanted, dims), *_split_remarks(table, whole, (train, test))]:
         print(sentence)
-    print(f"train: python3 main.py --config {Path(given.out_folder) / CONFIG}")
+    print(f"train: python3 main.py --config {shlex.quote(str(Path(given.out_folder) / CONFIG))}")
     return 0
 
 
@@ -100,17 +107,17 @@ def _samples(given: argparse.Namespace) -> tuple[Labels, list[Sample], list[str]
     notes = missing_sentences(table, list(recordings), labels, folder)
     if notes and not given.allow_missing:
         raise InputError(f"{'; '.join(notes)}; --allow-missing leaves them out")
-    table = table.only(recordings)
+    everybody, table = table, table.only(recordings)
     if not table.names:
         raise InputError(f"{'; '.join(notes)}: nothing is left")
     test_list = Path(given.test_list) if given.test_list else None
     division = Division(given.test_subjects, test_list, given.test_share, given.seed, given.by_subject)
-    rows = zip(table.names, table.labels, divide(table, division, labels), strict=True)
+    rows = zip(table.names, table.labels, divide(table, division, labels, everybody), strict=True)
     samples = [Sample(str(recordings[n]), n, label, (split,) if split else ()) for n, label, split in rows]
     return table, samples, notes
 
 
-def own_clip(sample: Sample, layout: SkeletonLayout, dims: int, wanted: Wanted) -> Clip:
+def own_clip(sample: Sample, layout: SkeletonLayout, dims: int | None, wanted: Wanted) -> Clip:
     """The clip (C, T, V, M) of a recording.
 
     Raises:
@@ -160,17 +167,46 @@ def _check_flags(given: argparse.Namespace) -> None:
         raise InputError("--keep-scores is for 2-D poses: the third channel is then the score")
 
 
-def _look_at(samples: Sequence[Sample], layout: SkeletonLayout, given: argparse.Namespace) -> list[Look | None]:
-    """Read every recording once before anything is written; a damaged one is None, and named later."""
-    looking = in_order(partial(_look, layout=layout, dims=given.dims), samples, given.n_cores)
+def _look_at(
+    samples: Sequence[Sample], layout: SkeletonLayout, given: argparse.Namespace, wanted: Wanted
+) -> list[Look]:
+    """Make every clip once before anything is written; damaged recordings are named later."""
+    looking = in_order(partial(_look, layout=layout, dims=given.dims, wanted=wanted), samples, given.n_cores)
     return list(tqdm(looking, total=len(samples), unit="recording", desc="looking", disable=None))
 
 
-def _look(sample: Sample, layout: SkeletonLayout, dims: int | None) -> Look | None:
-    with suppress(InputError):
+def _look(sample: Sample, layout: SkeletonLayout, dims: int | None, wanted: Wanted) -> Look:
+    look = Look()
+    try:
         poses = read_poses(Path(sample.source), layout, dims)
-        return Look(poses.length, poses.people(), poses.coordinates.shape[2])
-    return None
+        look = Look(poses.length, poses.people(), poses.coordinates.shape[2])
+        clip_of(poses, wanted, layout.joints, sample.source)
+    except InputError as error:
+        return replace(look, problem=str(error))
+    return look
+
+
+def _common_dims(samples: Sequence[Sample], looks: Sequence[Look]) -> int | None:
+    """The coordinates of a joint in every recording that somebody is in; None where there is none.
+
+    Raises:
+        InputError: not everywhere the same.
+    """
+    found: dict[int, str] = {}
+    for sample, look in zip(samples, looks, strict=True):
+        if look.people:
+            found.setdefault(look.dims, sample.source)
+    if len(found) > 1:
+        raise InputError(f"{found[2]} has 2 coordinates of a joint and {found[3]} 3; say which are meant with --dims")
+    return next(iter(found), None)
+
+
+def _check_sides(samples: Sequence[Sample], looks: Sequence[Look], used: Sequence[str]) -> None:
+    """Refuse to leave out all that there is to train on, or to test."""
+    for split in used:
+        problems = [look.problem for sample, look in zip(samples, looks, strict=True) if split in sample.parts]
+        if all(problems):
+            raise InputError(f"split {split}: nothing is left, all {len(problems)} are damaged: {problems[0]}")
 
 
 def _about(layout: SkeletonLayout, table: Labels, wanted: Wanted, dims: int) -> dict[str, Any]:
@@ -204,8 +240,8 @@ def _write_rest(table: Labels, data: OwnData, given: argparse.Namespace) -> None
     print(f"{path}: the configuration")
 
 
-def _remarks(looks: Sequence[Look | None], wanted: Wanted, dims: int) -> list[str]:
-    seen = [look for look in looks if look]
+def _remarks(looks: Sequence[Look], wanted: Wanted, dims: int) -> list[str]:
+    seen = [look for look in looks if not look.problem]
     remarks = []
     if seen:
         lengths = sorted(look.frames for look in seen)
@@ -224,18 +260,28 @@ def _remarks(looks: Sequence[Look | None], wanted: Wanted, dims: int) -> list[st
     return remarks
 
 
-def _split_remarks(
-    table: Labels, samples: Sequence[Sample], used: Sequence[str], given: argparse.Namespace
-) -> list[str]:
+def _split_remarks(table: Labels, samples: Sequence[Sample], used: Sequence[str]) -> list[str]:
+    """What about classes and subjects of the splits that are ``used`` may be a slip."""
     remarks = []
+    spelled = Counter(name.casefold() for name in table.class_names)
+    alike = [name for name in table.class_names if spelled[name.casefold()] > 1]
+    if alike:
+        remarks.append(f"classes that only capitals tell apart: {', '.join(alike)}")
     for split in used:
         held = {sample.label for sample in samples if split in sample.parts}
         absent = [name for label, name in enumerate(table.class_names) if label not in held]
         if absent:
             more = ", ..." if len(absent) > 3 else ""
             remarks.append(f"split {split} has no clip of {len(absent)} classes: {', '.join(absent[:3])}{more}")
-    if table.subjects is not None and given.test_share is not None and not given.by_subject:
-        remarks.append("the same subjects may be on both sides; --by-subject keeps them apart")
+    if table.subjects is not None:
+        subject = dict(zip(table.names, table.subjects, strict=True))
+        sides = [{subject[sample.name] for sample in samples if split in sample.parts} for split in used]
+        both = sorted(set.intersection(*sides))
+        if both:
+            remarks.append(
+                f"{len(both)} subjects are both trained and tested on: {', '.join(both[:3])}"
+                f"{', ...' if len(both) > 3 else ''}; --test-share with --by-subject keeps them apart"
+            )
     return remarks
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
+
+import yaml
 
 # At half the published width: a few hundred to a few thousand clips learn no more from the full one.
 _NETWORKS = {
@@ -30,6 +33,7 @@ class OwnData:
         scores: whether a channel of scores comes after them.
         in_units: whether 2-D poses are in units of the picture already.
         num_class: classes.
+        clips: how many there are to train on; a batch has no more.
     """
 
     store: str
@@ -42,21 +46,24 @@ class OwnData:
     scores: bool
     in_units: bool
     num_class: int
+    clips: int
 
 
 def training_yaml(data: OwnData, network: str, name: str) -> str:
     """The text of ``train.yaml`` for one of ``NETWORKS``; ``name`` is that of the data, for the work dir."""
     channels, joints, bodies = data.shape
-    place = []
+    place = ["trim  # of the frames in which nobody is there yet, or any more"]
     if data.dims == 3:
         place.append(f"center: {{joint: {data.center}}}  # becomes the origin, in the first frame")
     elif not data.in_units:
         place.append("pre_normalize_2d: {mode: auto}  # the stretch that a clip's joints cover becomes -1 to 1")
     turn = f"random_rotation{'' if data.dims == 3 else '_2d'}: {{theta: 0.3}}  # radians"
     stream = "stream: {scores: mean}" if data.scores else "stream"
+    batch = min(data.clips, 16)
+    itself = shlex.quote(f"{data.store}/train.yaml")
     crop = "crop_resize: {window: 64, p_interval: "
     return f"""\
-# Written by data_gen.import_poses. From the repository: python3 main.py --config {_word(f"{data.store}/train.yaml")}
+# Written by data_gen.import_poses. From the repository: python3 main.py --config {itself}
 work_dir: {_word(f"./work_dir/{name}/{network}_{{stream}}")}
 stream: joint  # or bone, joint_motion, bone_motion: all are made of the same clips
 
@@ -90,8 +97,8 @@ weight_decay: 0.0001
 step: [21, 27]  # epochs after which the rate is divided by ten
 num_epoch: 30
 eval_interval: 3
-batch_size: 16
-forward_batch_size: 16
+batch_size: {batch}
+forward_batch_size: {batch}
 test_batch_size: 64
 """
 
@@ -103,4 +110,5 @@ def _items(lines: list[str]) -> str:
 def _word(text: str) -> str:
     """A text as YAML reads it, in quotes where it must be."""
     plain = text.replace("/", "").replace("_", "").replace("-", "").replace(".", "").isalnum()
-    return text if plain and text[0] in "./" + "abcdefghijklmnopqrstuvwxyz" else json.dumps(text)
+    plain = plain and text[0] in "./abcdefghijklmnopqrstuvwxyz" and yaml.safe_load(text) == text  # no is False
+    return text if plain else json.dumps(text, ensure_ascii=False)

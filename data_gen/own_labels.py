@@ -71,14 +71,15 @@ def read_labels(path: Path, classes: Path | None = None) -> Labels:
     line, else in that of the alphabet; numbers count from 0, and without ``classes`` none may be left out.
 
     Raises:
-        InputError: no such file, another column, a name twice, an empty cell, or an unknown class; it is named.
+        InputError: no such file, another column, a name twice, an empty cell, an unknown class, or only one; it is
+            named.
     """
-    header, rows = _rows(path)
+    header, rows, lines = _rows(path)
     cells = {name: [row[header.index(name)] for row in rows] for name in header}
     for name in ("name", "label", *(["subject"] if "subject" in header else [])):
-        empty = [number for number, cell in enumerate(cells[name], start=2) if not cell]
+        empty = [line for line, cell in zip(lines, cells[name], strict=True) if not cell]
         if empty:
-            raise InputError(f"{path}: {len(empty)} rows have no {name}, the first is {empty[0]}")
+            raise InputError(f"{path}: {len(empty)} rows have no {name}, the first is in line {empty[0]}")
     twice = [name for name, count in Counter(cells["name"]).items() if count > 1]
     if twice:
         raise InputError(f"{path}: {_some(twice, 'recordings')} are there more than once")
@@ -86,11 +87,15 @@ def read_labels(path: Path, classes: Path | None = None) -> Labels:
         if not _SPLIT.fullmatch(split):
             raise InputError(f"{path}: split {split!r}; letters, digits, _ and - make the name of a split")
     labels, class_names = _classes(cells["label"], classes, path)
+    if len(class_names) < 2:
+        raise InputError(f"{path}: {class_names[0]!r} is the only class, and there is nothing to tell apart")
     return Labels(cells["name"], labels, class_names, cells.get("subject"), cells.get("split"))
 
 
-def divide(table: Labels, division: Division, path: Path) -> list[str]:
+def divide(table: Labels, division: Division, path: Path, everybody: Labels | None = None) -> list[str]:
     """The split of every recording: those of the file, or ``train`` and ``test`` as ``division`` says.
+
+    ``table`` is what is there of ``everybody`` in the file, of whom ``division`` may speak (default: the same).
 
     Raises:
         InputError: nothing or too much says it, or it names what there is not.
@@ -111,9 +116,9 @@ def divide(table: Labels, division: Division, path: Path) -> list[str]:
     if table.splits is not None:
         return table.splits
     if division.test_subjects is not None:
-        test = _of_subjects(table, division.test_subjects, path)
+        test = _of_subjects(table, division.test_subjects, path, everybody or table)
     elif division.test_list is not None:
-        test = _of_list(table, division.test_list, path)
+        test = _of_list(table, division.test_list, path, everybody or table)
     else:
         assert division.test_share is not None
         rng = np.random.default_rng(division.seed)
@@ -144,26 +149,30 @@ def training_and_test(splits: Sequence[str]) -> tuple[str, str]:
 
 def missing_sentences(table: Labels, held: Sequence[str], labels: Path, folder: Path) -> list[str]:
     """What recordings are without a label and what labels without a recording, a sentence for each."""
-    unlabelled = sorted(set(held) - set(table.names))
-    absent = [name for name in table.names if name not in set(held)]
+    there = set(held)
+    unlabelled = sorted(there - set(table.names))
+    absent = [name for name in table.names if name not in there]
     sentences = []
     if unlabelled:
         sentences.append(f"{_some(unlabelled, 'recordings')} of {folder} have no label in {labels}")
     if absent:
-        sentences.append(f"{_some(absent, 'labels')} of {labels} have no recording in {folder}")
+        hint = "; names go without the ending" if Path(absent[0]).stem in there else ""
+        sentences.append(f"{_some(absent, 'labels')} of {labels} have no recording in {folder}{hint}")
     return sentences
 
 
-def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, cells without the blanks around them."""
+def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """Header and rows, cells without the blanks around them, and the lines that the rows are in."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        cells = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
+        found = {line: row for line, row in cells if any(row)}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not readable as CSV: {error}") from error
-    rows = [row for row in rows if any(row)]
+    lines, rows = list(found), list(found.values())
     if len(rows) < 2:
         raise InputError(f"{path}: wanted a header and a row for each recording")
     header = rows[0]
@@ -174,10 +183,10 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     for name in ("name", "label"):
         if name not in header:
             raise InputError(f"{path}: there is no column {name!r}")
-    for number, row in enumerate(rows[1:], start=2):
+    for line, row in found.items():
         if len(row) != len(header):
-            raise InputError(f"{path}: row {number} has {len(row)} cells, the header {len(header)}")
-    return header, rows[1:]
+            raise InputError(f"{path}: line {line} has {len(row)} cells, the header {len(header)}")
+    return header, rows[1:], lines[1:]
 
 
 def _classes(cells: list[str], file: Path | None, path: Path) -> tuple[list[int], list[str]]:
@@ -225,22 +234,22 @@ def _lines(path: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def _of_subjects(table: Labels, subjects: Sequence[str], path: Path) -> set[int]:
-    if table.subjects is None:
+def _of_subjects(table: Labels, subjects: Sequence[str], path: Path, everybody: Labels) -> set[int]:
+    if table.subjects is None or everybody.subjects is None:
         raise InputError(f"--test-subjects: {path} has no column subject")
+    known = sorted(set(everybody.subjects))
     for subject in subjects:
-        if subject not in table.subjects:
-            known = sorted(set(table.subjects))
+        if subject not in known:
             raise InputError(f"--test-subjects: {path} has no subject {subject!r}, only {', '.join(known)}")
     return {row for row, subject in enumerate(table.subjects) if subject in subjects}
 
 
-def _of_list(table: Labels, file: Path, path: Path) -> set[int]:
-    names = _lines(file)
-    unknown = [name for name in names if name not in set(table.names)]
+def _of_list(table: Labels, file: Path, path: Path, everybody: Labels) -> set[int]:
+    names, known = dict.fromkeys(_lines(file)), set(everybody.names)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(f"{file}: {_some(unknown, 'names')} are not in {path}")
-    return {row for row, name in enumerate(table.names) if name in set(names)}
+    return {row for row, name in enumerate(table.names) if name in names}
 
 
 def _share_of_classes(labels: Sequence[int], share: float, rng: np.random.Generator) -> set[int]:

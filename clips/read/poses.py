@@ -39,7 +39,7 @@ def find_recordings(folder: Path, others: frozenset[Path] = frozenset()) -> dict
     found: dict[str, Path] = {}
     for path in entries:
         is_folder = path.is_dir()
-        if path.name.startswith(".") or path.resolve() in others or not (is_folder or path.suffix in SUFFIXES):
+        if path.name.startswith(".") or path.resolve() in others or not (is_folder or path.suffix.lower() in SUFFIXES):
             continue
         name = path.name if is_folder else path.stem
         if name in found:
@@ -64,9 +64,10 @@ def read_poses(path: Path, layout: SkeletonLayout, dims: int | None = None) -> P
     """
     if path.is_dir():
         return read_openpose(path, layout.num_joints, dims)
-    if path.suffix == ".csv":
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
         return read_pose_csv(path, layout.joints, dims)
-    if path.suffix == ".json":
+    if suffix == ".json":
         return read_pose_json(path, layout.num_joints, dims)
     return from_grid(_read_npy(path), layout.num_joints, dims, str(path))
 

@@ -141,6 +141,7 @@ def test_planar_poses_are_turned_in_the_plane(more: tuple[str, ...], place: Any,
         np.save(mine / f"poses/clip{number}.npy", np.abs(recording(number, (4, 5, 3))))
     assert run(mine, "--dims", "2", *more) == 0
     transforms = yaml.safe_load((mine / "out/train.yaml").read_text())["train_feeder_args"]["transforms"]
+    assert transforms.pop(0) == "trim"
     assert (transforms[0] == place) == (place is not None)
     names = [next(iter(item)) if isinstance(item, dict) else item for item in transforms[place is not None :]]
     assert names == others
@@ -171,6 +172,63 @@ def test_damaged_recordings_are_named_and_nothing_is_written(mine: Path, capsys:
     assert len(CompactStore(mine / "out").names) == 10
     assert run(mine, "--allow-missing", "--nan-as-missing") == 0
     assert len(CompactStore(mine / "out").names) == 11
+
+
+def test_recordings_of_other_dimensions_are_not_mixed(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """z would be taken for a score otherwise."""
+    (mine / "poses/clip0.npy").unlink()
+    (mine / "poses/clip0.json").write_text("[null, []]")  # says nothing of dimensions
+    np.save(mine / "poses/clip1.npy", recording(1, (6, 5, 2)))
+    sentence = f"{mine}/poses/clip1.npy has 2 coordinates of a joint and {mine}/poses/clip2.npy 3; say which are meant"
+    assert sentence in refused(mine, capsys, "--allow-missing")
+    assert run(mine, "--dims", "3", "--allow-missing") == 0
+    assert CompactStore(mine / "out").names == [f"clip{number}" for number in range(2, 12)]
+
+
+def test_a_side_of_damaged_recordings_alone_is_refused(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(9, 12):
+        np.save(mine / f"poses/clip{number}.npy", np.full((4, 5, 3), np.nan))
+    message = refused(mine, capsys, "--allow-missing", division=["--test-subjects", "3"])
+    assert f"split test: nothing is left, all 3 are damaged: {mine}/poses/clip9.npy: frame 0, joint 'hip'" in message
+
+
+def test_where_nothing_is_readable_each_file_says_why(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = [{"image_id": f"{n}_720p.jpg", "keypoints": [1.0] * 15} for n in range(3)]
+    for number in range(12):
+        (mine / f"poses/clip{number}.npy").unlink()
+        (mine / f"poses/clip{number}.json").write_text(json.dumps(people))
+    assert run(mine) == 1
+    assert capsys.readouterr().err.count("have the same last number") == 12
+
+
+def test_slips_in_labels_are_said(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (mine / "labels.csv").read_text().replace("clip3,wave", "clip3,Wave")
+    (mine / "labels.csv").write_text(text)
+    assert run(mine) == 0
+    out = capsys.readouterr().out
+    assert "classes that only capitals tell apart: Wave, wave" in out
+    assert "subjects are both trained and tested on: " in out
+    assert run(mine, "--by-subject") == 0
+    assert "both trained and tested" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["no", "null", "on", "😀 gym", "küche"])
+def test_any_folder_is_read_back(name: str, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mine)
+    assert run(Path(), "--out-folder", name) == 0
+    config = parse(["--config", f"{name}/train.yaml"])[0]
+    assert config.train_feeder_args["data_path"] == name
+    assert Feeder(**config.train_feeder_args)[0][0].shape == (3, 64, 5, 1)
+    assert config.batch_size == config.forward_batch_size == len(CompactStore(name, "train").names) == 9
+
+
+def test_the_origin_is_the_centre_of_whoever_comes_late(mine: Path) -> None:
+    values = recording(0, (9, 5, 3))
+    values[:4] = 0
+    np.save(mine / "poses/clip0.npy", values)
+    assert run(mine, division=["--test-subjects", "0"]) == 0
+    clip = Feeder(**parse(["--config", str(mine / "out/train.yaml")])[0].test_feeder_args)[0][0]
+    np.testing.assert_allclose(clip[:, 0, :, 0], (values[4] - values[4, 0]).T, atol=1e-6)
 
 
 def test_labels_and_recordings_belong_together(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:

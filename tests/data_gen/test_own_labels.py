@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,13 @@ def test_classes_come_from_a_file(tmp_path: Path) -> None:
         ("name,label,label\na,x,x\n", "column 'label', wanted name, label and perhaps subject and split; it is"),
         ("name,subject\na,x\n", "there is no column 'label'"),
         ("label\nx\n", "there is no column 'name'"),
-        ("name,label\na,x\nb\n", "row 3 has 1 cells, the header 2"),
-        ("name,label\na,x\nb,\nc,\n", "2 rows have no label, the first is 3"),
-        ("name,label\na,x\n,y\n", "1 rows have no name, the first is 3"),
-        ("name,label,subject\na,x,\n", "1 rows have no subject, the first is 2"),
+        ("name,label\na,x\nb\n", "line 3 has 1 cells, the header 2"),
+        ("name,label\na,x\n\nb,\nc,\n", "2 rows have no label, the first is in line 4"),
+        ("name,label\na,x\n,y\n", "1 rows have no name, the first is in line 3"),
+        ("name,label,subject\na,x,\n", "1 rows have no subject, the first is in line 2"),
         ("name,label\na,x\nb,x\na,y\nb,x\nc,x\n", "2 recordings (a, b) are there more than once"),
         ("name,label\na,1\nb,2\n", "labels are numbers up to 2, and none is 0; they count from 0"),
+        ("name,label\na,x\nb,x\n", "'x' is the only class, and there is nothing to tell apart"),
         ("name,label,split\na,x,../up\n", "split '../up'; letters, digits, _ and -"),
         ('name,label\na,"two\nlines"\n', "a class's name is one line"),
         ('name,label\na,"x\n', "not readable as CSV"),
@@ -124,6 +126,33 @@ def test_a_share_of_the_subjects_puts_nobody_on_both_sides(
     assert splits == divide(table([label for label, _ in rows], subjects), division, HERE)
     largest = max(Counter(subjects).values())
     assert abs(splits.count("test") - share * len(rows)) <= largest
+
+
+def test_lists_and_subjects_may_name_what_is_in_the_file_alone(tmp_path: Path) -> None:
+    """Recordings that --allow-missing leaves out."""
+    everybody = table([0, 1, 0, 1], ["1", "2", "3", "2"])
+    kept = everybody.only(["clip0", "clip3"])
+    (tmp_path / "test.txt").write_text("clip2\nclip3\n")
+    for division in (Division(test_list=tmp_path / "test.txt"), Division(test_subjects=["2", "3"])):
+        assert divide(kept, division, HERE, everybody) == ["train", "test"]
+        with pytest.raises(InputError, match=r"are not in labels\.csv|has no subject '3'"):
+            divide(kept, division, HERE)
+
+
+def test_long_lists_take_no_time(tmp_path: Path) -> None:
+    count = 50_000
+    everybody = table([number % 2 for number in range(count)])
+    (tmp_path / "test.txt").write_text("\n".join(everybody.names[::2]))
+    began = time.perf_counter()
+    assert divide(everybody, Division(test_list=tmp_path / "test.txt"), HERE).count("test") == count // 2
+    (sentence,) = missing_sentences(everybody, everybody.names[::2], HERE, Path("poses"))
+    assert sentence.startswith(f"{count // 2} labels (clip1, clip3, clip5, ...) of labels.csv have no recording")
+    assert time.perf_counter() - began < 5
+
+
+def test_names_with_an_ending_are_told() -> None:
+    sentence = missing_sentences(Labels(["a.json"], [0], ["x", "y"], None, None), ["a"], HERE, Path("poses"))[1]
+    assert sentence.endswith("have no recording in poses; names go without the ending")
 
 
 def test_another_seed_divides_otherwise() -> None:
