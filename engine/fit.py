@@ -12,7 +12,7 @@ from torch import nn
 from engine.checkpoint import Progress, save_checkpoint
 from engine.config import Config
 from engine.data import NO_CLIP, Batch, training_batches
-from engine.distributed import gather
+from engine.distributed import gather, hand_out_state
 from engine.evaluate import Evaluation
 from engine.journal import Journal
 from engine.nonfinite import first_not_finite
@@ -222,6 +222,7 @@ def _evaluate(run: Run) -> Evaluation:
         if run.stop.asked:
             raise run.stopped(saved=not progress.bad_steps)
 
+    hand_out_state(run.parts.world, run.model)  # the statistics of the last step too, which are the first process's
     evaluation = evaluate_parts(run.parts, run.model, run.journal, stop)
     say_accuracy(evaluation, config, run.journal)
     run.journal.test_point(progress.step, epoch=progress.epoch, loss=evaluation.loss, accuracy=evaluation.accuracy())
