@@ -14,7 +14,7 @@ from types import FrameType
 
 import torch.distributed as dist
 
-from engine.stopping import EXIT_CODE
+from engine.stopping import EXIT_CODE, hold_back_sigterm
 
 LAUNCHED = "SKELETON_LAUNCHED"
 _GRACE = 3.0  # seconds for the others to say what they have to say
@@ -34,6 +34,7 @@ def launch(count: int, command: Sequence[str]) -> int:
     }
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count))
     processes = []
+    hold_back_sigterm(True)
     for rank in range(count):
         own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": threads}
         process = subprocess.Popen(
@@ -50,6 +51,7 @@ def launch(count: int, command: Sequence[str]) -> int:
                 process.send_signal(number)
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    hold_back_sigterm(False)
     try:
         return _wait(processes)
     finally:

@@ -49,10 +49,17 @@ def nothing_to_save() -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGTERM, _leave)
+    hold_back_sigterm(False)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def hold_back_sigterm(hold: bool) -> None:
+    """Whether SIGTERM has to wait, in this process and those that it starts: one that is only beginning would die."""
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
