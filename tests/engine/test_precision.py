@@ -13,8 +13,13 @@ import pytest
 import torch
 from torch import nn
 
-from engine.config import Config
+from engine import resume
+from engine.config import Config, make_config
+from engine.distributed import World
+from engine.optim import build_optimizer
+from engine.parts import build_parts
 from engine.precision import Apex, Autocast, Half, Precision, choose_precision
+from engine.resume import start
 from engine.train import train_one_epoch
 from errors import InputError
 
@@ -175,6 +180,89 @@ def test_an_installed_apex_is_used_as_msg3d_uses_it(apex: StandIn) -> None:
     assert precision.state_dict() == {"loss_scaler0": {"loss_scale": 8.0}}
     precision.load_state_dict(precision.state_dict())
     assert apex.calls[-1] == ("load_state_dict", precision.state_dict())
+
+
+class FusedSGD(torch.optim.SGD):
+    """Stands for ``apex.optimizers.FusedSGD``, which takes the same settings."""
+
+
+@pytest.fixture
+def fused(monkeypatch: pytest.MonkeyPatch) -> type[FusedSGD]:
+    module = ModuleType("apex.optimizers")
+    module.__dict__["FusedSGD"] = FusedSGD
+    monkeypatch.setitem(sys.modules, "apex.optimizers", module)
+    return FusedSGD
+
+
+class OnAGPU(nn.Parameter):
+    """A parameter that says of itself that it is on a GPU."""
+
+    @property
+    def is_cuda(self) -> bool:  # type: ignore[override]
+        return True
+
+
+@pytest.mark.parametrize(
+    ("settings", "on_gpu", "taken"),
+    [
+        ({"half": True}, True, True),
+        ({"half": True, "amp_opt_level": 2}, True, True),
+        ({"half": True, "amp_opt_level": 3}, True, False),  # its momentum would be of half precision
+        ({"half": True, "optimizer": "Adam"}, True, False),
+        ({"half": True}, False, False),
+        ({}, True, False),
+    ],
+)
+def test_apexs_fused_sgd_is_taken_with_half_on_a_gpu(
+    apex: StandIn, fused: type[FusedSGD], settings: dict[str, Any], on_gpu: bool, taken: bool
+) -> None:
+    kind = OnAGPU if on_gpu else nn.Parameter
+    optimizer = build_optimizer([kind(torch.zeros(2))], Config(**settings, nesterov=True, weight_decay=0.25))
+    assert (type(optimizer) is fused) is taken
+    if type(optimizer) in (fused, torch.optim.SGD):
+        (group,) = optimizer.param_groups
+        assert (group["momentum"], group["nesterov"], group["weight_decay"], group["lr"]) == (0.9, True, 0.25, 0.01)
+
+
+def test_which_optimizer_was_taken_is_said(
+    apex: StandIn, fused: type[FusedSGD], tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = build_parts(make_config({**tiny.settings, "work_dir": str(tmp_path / "w")}, {}))
+    assert type(start(parts)[0]) is torch.optim.SGD
+    assert not any("FusedSGD" in note for note in parts.notes)
+    monkeypatch.setattr(resume, "build_optimizer", lambda parameters, config: fused(parameters, lr=0.1))
+    assert type(start(parts)[0]) is fused
+    assert parts.notes[-1] == "optimizer: FusedSGD of Apex"
+
+
+@pytest.mark.filterwarnings("ignore:.*GradScaler is enabled, but CUDA is not available")
+def test_several_processes_take_pytorchs_mixed_precision(apex: StandIn) -> None:
+    """Apex decides in each process for itself which steps to leave out."""
+    precision, note = choose_precision(Config(half=True), GPU, World(1, 2))
+    assert (type(precision), apex.calls) == (Autocast, [])
+    assert note == "--half: mixed precision (float16) of PyTorch; Apex's is for one process"
+
+
+def test_apex_is_called_in_the_order_that_it_documents(apex: StandIn) -> None:
+    """initialize, then for every step: scaled backward passes, of which the last unscales, and the optimizer's step."""
+
+    class Noted(torch.optim.SGD):
+        def step(self, closure: Any = None) -> None:
+            apex.calls.append("step")
+            super().step(closure)
+
+        def zero_grad(self, set_to_none: bool = True) -> None:
+            apex.calls.append("zero_grad")
+            super().zero_grad(set_to_none)
+
+    precision, _ = choose_precision(Config(half=True), GPU)
+    model = network()
+    optimizer = Noted(model.parameters(), lr=0.1)
+    model = precision.prepare(model, optimizer)
+    batches = [(torch.randn(6, 3, 8), torch.tensor([0, 1, 2, 0, 1, 2]), torch.arange(6)) for _ in range(2)]
+    train_one_epoch(model, batches, optimizer, forward_batch_size=2, precision=precision, device=CPU)
+    of_a_step = ["zero_grad", *[("scale_loss", True)] * 2, ("scale_loss", False), "step"]
+    assert apex.calls == [("initialize", "O1", True), *of_a_step, *of_a_step]
 
 
 def test_apex_prepares_a_network_to_test_without_an_optimizer(apex: StandIn) -> None:
