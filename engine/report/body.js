@@ -43,7 +43,7 @@ function drawSaliency() {
   const [xs, ys] = [seen.map(([x]) => x), seen.map(([, y]) => y)];
   const size = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys), 1e-6);
   const [midX, midY] = [(Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2];
-  const at = (joint) => [50 + (84 * (pose[joint][0] - midX)) / size, 50 - (84 * (pose[joint][1] - midY)) / size];
+  const at = (joint) => [50 + (80 * (pose[joint][0] - midX)) / size, 50 - (80 * (pose[joint][1] - midY)) / size];
   svg.setAttribute("viewBox", "0 0 100 100");
   for (const [a, b] of data.figure.edges) {
     if (pose[a][0] === null || pose[b][0] === null) continue;

@@ -24,17 +24,22 @@ const bothWays = () => [[0, color("second")], [0.5, color("raised")], [1, color(
 const MORE_COLORS = ["#7a6fb0", "#5f9150", "#b08a2e", "#a85a86", "#6b7a80", "#3a8f8a"];
 const runColor = (number) => [color("accent"), color("second"), ...MORE_COLORS][number % 8];
 
-function drawCurves() {
+const CURVES = [["loss", "Loss", null], ["top1", "Top-1 accuracy", ".0%"], ["lr", "Learning rate", null]];
+
+function startCurves() {
   const list = byId("curve-list");
-  const kinds = [["loss", "Loss", null], ["top1", "Top-1 accuracy", ".0%"], ["lr", "Learning rate", null]];
   list.className = "two";
-  if (!list.children.length) {
-    for (const [kind, title] of kinds) {
-      list.append(element("div", {}, element("h3", { textContent: title }),
-        element("div", { className: "chart", id: "curve-" + kind, role: "img", ariaLabel: title + " over steps" })));
-    }
+  for (const [kind, title] of CURVES) {
+    const ariaLabel = title + " by step";
+    const chart = element("div", { className: "chart", id: "curve-" + kind, role: "img", ariaLabel });
+    chart.style.minHeight = "300px";
+    list.append(element("div", {}, element("h3", { textContent: title }), chart));
   }
-  for (const [kind, , format] of kinds) {
+  whenNear(list, drawCurves);
+}
+
+function drawCurves() {
+  for (const [kind, , format] of CURVES) {
     const traces = [];
     data.curves.forEach((run, number) => {
       for (const part of kind === "lr" ? ["train"] : ["train", "test"]) {
@@ -54,13 +59,20 @@ function drawCurves() {
   }
 }
 
+const barsHeight = (bars) => Math.max(200, 18 * bars + 60);
+
+function startBars() {
+  byId("bars").style.minHeight = barsHeight(totals.filter(Boolean).length) + "px";
+  byId("bars-order").addEventListener("change", drawBars);
+  whenNear(byId("bars"), drawBars);
+}
+
 function drawBars() {
   const how = byId("bars-order").value;
   const order = (data.orders[how] || [...data.orders.accuracy].reverse()).filter((c) => totals[c] > 0);
   const n = order.length;
   const shares = order.map((c) => right[c] / totals[c]);
   const names = order.map((c) => label(data.classes[c], 32));
-  byId("bars").style.height = Math.max(200, 18 * n + 60) + "px";
   Plotly.react("bars", [{
     type: "bar", orientation: "h", x: shares, y: order.map((_, i) => i), width: 0.72,
     marker: { color: color("accent") },
@@ -69,7 +81,7 @@ function drawBars() {
     text: shares.map((share) => percent(share)), textposition: "outside", cliponaxis: false,
     textfont: { color: color("quiet"), size: 11 },
   }], layout({
-    height: Math.max(200, 18 * n + 60), bargap: 0.2, dragmode: false, margin: { l: 8, r: 44, t: 24, b: 8 },
+    height: barsHeight(n), bargap: 0.2, dragmode: false, margin: { l: 8, r: 44, t: 24, b: 8 },
     xaxis: axis({ range: [0, 1], tickformat: ".0%", side: "top", fixedrange: true }),
     yaxis: axis({ tickvals: order.map((_, i) => i), ticktext: names, range: [n - 0.4, -0.6], fixedrange: true,
       showgrid: false, ticks: "", tickfont: { size: 11 } }),
@@ -94,6 +106,8 @@ function chosenGraph(module) {
   return rows;
 }
 
+const graphSide = () => Math.min(byId("graph").clientWidth, 720);
+
 function drawGraph() {
   const run = data.graphs[byId("graph-run").value];
   const z = chosenGraph(run.modules[byId("graph-module").value]);
@@ -106,12 +120,12 @@ function drawGraph() {
   const every = Math.ceil(z.length / 40);
   const ticks = names.map((_, i) => i).filter((i) => i % every === 0);
   const joints = { tickvals: ticks, ticktext: ticks.map((i) => names[i]), showgrid: false, ticks: "" };
-  const side = Math.min(byId("graph").clientWidth, 720);
+  const side = graphSide();
   Plotly.react("graph", [{
     type: "heatmap", z, colorscale: signed ? bothWays() : shades(), zmin: signed ? -bound : 0, zmax: bound,
     showscale: side >= 420, colorbar: { thickness: 10, outlinewidth: 0, len: 0.6 },
     customdata: z.map((_, row) => z.map((_, column) => [names[row], names[column]])),
-    hovertemplate: "%{customdata[1]} → %{customdata[0]}: %{z:.3f}<extra></extra>",
+    hovertemplate: "%{customdata[0]} → %{customdata[1]}: %{z:.3f}<extra></extra>",
   }], layout({
     height: side, width: side, plot_bgcolor: color("faint"),
     xaxis: axis({ ...joints, tickfont: { size: 10 }, tickangle: -60 }),
@@ -134,5 +148,6 @@ function startGraphs() {
   runs.addEventListener("change", listModules);
   modules.addEventListener("change", listParts);
   for (const control of [runs, modules, parts, byId("graph-others")]) control.addEventListener("change", drawGraph);
+  byId("graph").style.minHeight = graphSide() + "px";
   whenNear(byId("graph"), drawGraph);
 }

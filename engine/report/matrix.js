@@ -20,6 +20,8 @@ function shownClasses() {
   return order.filter((c) => worst.has(c));
 }
 
+const matrixSide = () => Math.max(280, Math.min(byId("matrix").clientWidth, 860));
+
 function describe(truth, guess) {
   const clips = times.get(truth * count + guess) || 0;
   const share = totals[truth] ? ` (${percent(clips / totals[truth], 1)})` : "";
@@ -47,11 +49,12 @@ function drawMatrix() {
     errors && truth === guess ? null : (times.get(truth * count + guess) || 0) / (totals[truth] || 1)));
   const most = errors ? Math.max(0.01, ...z.map((row) => Math.max(...row))) : 1;
   const box = byId("matrix");
-  const side = Math.max(280, Math.min(box.clientWidth, 860));
+  const side = matrixSide();
   matrix.pixels = side;
   matrix.at = null;
   const full = [-0.5, n - 0.5];
-  const ax = { showgrid: false, ticks: "", tickfont: { size: n > 60 ? 9 : 10.5 }, constrain: "domain" };
+  const tickfont = { size: n > 60 ? 9 : 10.5 };
+  const ax = { ...ticks(full, side * 0.7), tickfont, showgrid: false, ticks: "", constrain: "domain" };
   Plotly.react(box, [{
     type: "heatmap", z, zmin: 0, zmax: most, colorscale: shades(errors ? "second" : "accent"),
     hoverinfo: "none", showscale: side >= 420,
@@ -59,8 +62,8 @@ function drawMatrix() {
     colorbar: { thickness: 10, outlinewidth: 0, len: 0.5, tickformat: ".0%", y: 0.75 },
   }], layout({
     height: side, width: side, plot_bgcolor: color("faint"),
-    xaxis: axis({ ...ax, ...ticks(full, side * 0.7), range: full, tickangle: -60, title: { text: "taken for" } }),
-    yaxis: axis({ ...ax, ...ticks(full, side * 0.7), range: [...full].reverse(), title: { text: "true class" } }),
+    xaxis: axis({ ...ax, range: full, tickangle: -60, title: { text: "taken for", standoff: 6 } }),
+    yaxis: axis({ ...ax, range: [...full].reverse(), title: { text: "true class", standoff: 14 } }),
   }), { ...chartConfig, responsive: false });
   if (!matrix.listening) {
     matrix.listening = true;
@@ -102,5 +105,6 @@ function startMatrix() {
   sizes.value = count > READABLE ? READABLE : 0;
   for (const id of ["matrix-order", "matrix-size", "matrix-errors"]) byId(id).addEventListener("change", drawMatrix);
   byId("matrix").addEventListener("keydown", walk);
+  byId("matrix").style.minHeight = matrixSide() + "px";
   whenNear(byId("matrix"), drawMatrix);
 }

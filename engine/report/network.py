@@ -16,6 +16,7 @@ from engine.report.gather import WorkFolder
 from engine.report.packed import packed, weight_of
 from engine.weights import load_weights, read_weights
 from errors import InputError
+from model import msg3d
 
 CLIPS_PER_CLASS = 3
 AT_ONCE = 16  # clips whose gradients are held at a time
@@ -36,14 +37,19 @@ def open_network(folder: WorkFolder, notes: list[str]) -> nn.Module | None:
 
 
 def packed_graphs(name: str, model: nn.Module, most: int, notes: list[str]) -> list[dict[str, Any]]:
-    """The adjacencies that ``model.graphs()`` gives, each packed (K, V, V), in their order, within ``most`` bytes."""
+    """The adjacencies that ``model.graphs()`` gives, each packed (K, V, V), in their order, within ``most`` bytes.
+
+    In the page the joint of a row feeds that of a column, x[w] = sum of x[v] A[v, w]. MS-G3D alone multiplies from the
+    left, and its matrices are transposed.
+    """
     learned: Any = getattr(model, "graphs", dict)
     graphs: Mapping[str, Tensor] = learned()
     found: list[dict[str, Any]] = []
     size = 0
     for module, matrices in graphs.items():
         values = matrices.detach().float().cpu().numpy()
-        content = packed(values.reshape(-1, *values.shape[-2:]), bits=8)
+        values = values.reshape(-1, *values.shape[-2:])
+        content = packed(values.swapaxes(1, 2) if isinstance(model, msg3d.Model) else values, bits=8)
         size += weight_of(content)
         if size > most:
             notes.append(f"{name}: {len(found)} of its {len(graphs)} graphs are shown, so that the page stays small")

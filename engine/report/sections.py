@@ -50,9 +50,9 @@ whole test part.</p><div id="curve-list"></div>""",
     ),
     "graphs": (
         "Learned adjacency",
-        """<p>How strongly a joint (column) feeds another (row) in the graph convolutions, without what depends on the
-clip. Shown to one part in 254 of the range of a module. Where a module works on windows of several frames, every frame
-of the window has its joints.</p>
+        """<p>How strongly the joint of a row feeds that of a column in the graph convolutions, without what depends on
+the clip. Shown to one part in 254 of the range of a module. Where a module works on windows of several frames, every
+frame of the window has its joints.</p>
 <div class="controls"><label>Run <select id="graph-run"></select></label>
 <label>Module <select id="graph-module"></select></label><label>Part <select id="graph-part"></select></label>
 <label><input type="checkbox" id="graph-others"> without a joint's own</label></div>

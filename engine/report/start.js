@@ -1,11 +1,8 @@
 // Every section that the page has is filled; the list of contents shows where the reader is.
 if (byId("matrix")) startMatrix();
 if (byId("pair-list")) byId("pair-list").append(...data.pairs.map(pairCard));
-if (byId("bars")) {
-  byId("bars-order").addEventListener("change", drawBars);
-  whenNear(byId("bars"), drawBars);
-}
-if (byId("curve-list")) whenNear(byId("curve-list"), drawCurves);
+if (byId("bars")) startBars();
+if (byId("curve-list")) startCurves();
 if (byId("graph")) startGraphs();
 if (byId("saliency-body")) startSaliency();
 

@@ -99,7 +99,7 @@ def test_an_animation_plays_and_stops(opened: Any) -> None:
 def test_keys_turn_and_play_an_animation(opened: Any) -> None:
     canvas = opened.find_element(By.CSS_SELECTOR, ".pair canvas")
     opened.execute_script(SCROLL, canvas)
-    before = _until(opened, lambda: _picture(opened, canvas))
+    before = _first_picture(opened, canvas)
     canvas.send_keys(Keys.ARROW_RIGHT)
     turned = _picture(opened, canvas)
     assert turned != before
@@ -204,7 +204,7 @@ def _plays_and_stops(opened: Any) -> None:
     card = opened.find_element(By.CSS_SELECTOR, ".pair")
     opened.execute_script(SCROLL, card)
     canvas, button = card.find_element(By.TAG_NAME, "canvas"), card.find_element(By.TAG_NAME, "button")
-    still = _picture(opened, canvas)
+    still = _first_picture(opened, canvas)
     assert still == _picture(opened, canvas)
     button.click()
     assert button.text == "Pause"
@@ -222,6 +222,13 @@ def _until(browser: Any, found: Callable[[], Any]) -> Any:
 
 def _picture(opened: Any, canvas: Any) -> str:
     return str(opened.execute_script("return arguments[0].toDataURL()", canvas))
+
+
+def _first_picture(opened: Any, canvas: Any) -> str:
+    """The canvas once a figure stands on it, which is when it has come near."""
+    marked = "return arguments[0].getContext('2d').getImageData(0, 0, 2000, 2000).data.some((value) => value > 0)"
+    _until(opened, lambda: opened.execute_script(marked, canvas))
+    return _picture(opened, canvas)
 
 
 def _look(opened: Any) -> list[str]:

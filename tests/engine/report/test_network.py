@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,43 @@ def test_graphs_are_those_of_the_network(two_runs: list[Path]) -> None:
     graphs = model.graphs()
     assert [module["name"] for module in found] == list(graphs)
     for module in found:
-        wanted = graphs[module["name"]].numpy()
+        wanted = graphs[module["name"]].numpy().swapaxes(1, 2)  # MS-G3D's columns feed its rows
         np.testing.assert_allclose(unpacked(module["matrices"]), wanted, atol=module["matrices"]["step"])
     least = packed_graphs("joint", model, 1, notes)
     assert least == [] and notes == [f"joint: 0 of its {len(graphs)} graphs are shown, so that the page stays small"]
+
+
+@pytest.mark.parametrize(
+    ("module", "learned", "more"),
+    [("mstgcn", "PA", {}), ("msg3d", "A_res", {"num_gcn_scales": 2, "num_g3d_scales": 2})],
+)
+def test_in_the_page_a_row_feeds_a_column(module: str, learned: str, more: dict[str, int]) -> None:
+    layout = {"name": "chain", "num_joints": 4, "edges": [[1, 0], [2, 1], [3, 2]]}
+    arguments = {"num_class": 3, "num_point": 4, "num_person": 1, "widths": [8, 16, 16], **more}
+    graph = {"graph": "graph.custom.AdjMatrixGraph", "graph_args": {"layout": layout}}
+    torch.manual_seed(0)
+    network = importlib.import_module(f"model.{module}").Model(**arguments, **graph).eval()
+    name = next(iter(network.graphs()))
+    part, weights = network.get_submodule(name), dict(network.named_parameters())[f"{name}.{learned}"]
+    seen: list[torch.Size] = []
+    part.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape))
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 16, 4, 1))
+        fixed = part.adjacency() - weights.view(part.adjacency().shape)
+        wanted = torch.zeros_like(fixed)
+        wanted[0, 1, 3] = 1  # of all that joints could send each other, one thing is left
+        weights.copy_((wanted - fixed).view(weights.shape))
+        still = torch.randn(seen[0], generator=torch.Generator().manual_seed(0))
+        joints = still.shape[-1]  # of a window of frames, where it works on one
+        moved = torch.zeros(joints, joints)
+        for joint in range(joints):
+            other = still.clone()
+            other[..., joint] += 1
+            moved[joint] = (part(other) - part(still)).abs().sum(dim=(0, 1, 2))
+    first = packed_graphs("x", network, 10**6, [])[0]["matrices"]
+    felt = moved > 1e-3 * moved.max()  # the rest is rounding
+    assert felt.sum() == 1
+    assert np.argwhere(unpacked(first).max(axis=0) > 0.5).tolist() == felt.nonzero().tolist()
 
 
 def test_a_network_without_graphs_has_none() -> None:
