@@ -16,7 +16,7 @@ setup: .venv/.installed  ## .venv with everything, under constraints.txt
 	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup  ## make recordings, prepare them, train two streams, test, fuse, draw
+demo: setup  ## make recordings, prepare them, train two streams, test, fuse, draw, report
 	$(PY) -m data_gen.demo_gendata
 	$(PY) -m data_gen.ntu_gendata --data-path data/demo/nturgb+d_skeletons --out-folder data/demo/ntu
 	$(PY) -m data_gen.gen_bone_data --data-path data/demo --dataset ntu
@@ -30,6 +30,7 @@ demo: setup  ## make recordings, prepare them, train two streams, test, fuse, dr
 	$(PY) -m engine.show --scores $(DEMO)_joint/test $(DEMO)_bone/test --class-names demo --out $(DEMO)_confusion.png
 	$(PY) -m engine.show data/demo/nturgb+d_skeletons/S003C001P002R001A010.skeleton --out $(DEMO)_kick.png
 	$(PY) -m engine.show data/demo/nturgb+d_skeletons/S003C001P002R001A010.skeleton --out $(DEMO)_kick.gif
+	$(PY) -m engine.report $(DEMO)_joint/test $(DEMO)_bone/test --class-names demo --out $(DEMO)_report
 
 test: lint  ## what a change must pass
 	.venv/bin/pytest -n 2
