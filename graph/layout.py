@@ -16,6 +16,8 @@ from errors import InputError, did_you_mean
 Pair = tuple[int, int]
 Pairs = tuple[Pair, ...]
 
+MOST_JOINTS = 2000  # more is a damaged number
+
 _KEYS = ("name", "joints", "num_joints", "edges", "bone_pairs", "center", "mirror")
 
 
@@ -89,6 +91,8 @@ def layout_from_mapping(mapping: Mapping[str, Any], source: str) -> SkeletonLayo
         raise InputError(f"{source}: give joints (a list of names) or num_joints")
     if not _is_index(num_joints):
         raise InputError(f"{source}: num_joints must be a whole number, not {num_joints!r}")
+    if num_joints > MOST_JOINTS:
+        raise InputError(f"{source}: num_joints is {num_joints}, and no skeleton has more than {MOST_JOINTS}")
     if mapping.get("edges") is None:
         raise InputError(f"{source}: edges is missing; it is a list of [child, parent]")
     edges = _pairs(mapping, "edges", joints, source)
@@ -109,16 +113,18 @@ def read_layout(path: str | os.PathLike[str]) -> SkeletonLayout:
     """The skeleton in a YAML file (see ``layout_from_mapping``); its name defaults to the file's.
 
     Raises:
-        InputError: no such file, not YAML, or no skeleton.
+        InputError: no such file, not YAML, a key twice, or no skeleton.
     """
     try:
-        mapping = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        node, mapping = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not text, or a date as 2020-13-01
         raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    _check_keys(node, str(path))
     if not isinstance(mapping, Mapping):
         raise InputError(f"{path}: a skeleton is a mapping with joints and edges, not {type(mapping).__name__}")
     return layout_from_mapping(mapping, str(path))
@@ -232,6 +238,15 @@ def _checked(source: str, **fields: Any) -> SkeletonLayout:
         return SkeletonLayout(**fields)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
+
+
+def _check_keys(node: yaml.Node | None, source: str) -> None:
+    """Refuse a key that is there twice, of which YAML would take the last."""
+    seen: set[str] = set()
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if str(key.value) in seen:
+            raise InputError(f"{source}: key {key.value!r} is there twice")
+        seen.add(str(key.value))
 
 
 def _is_index(value: object) -> bool:

@@ -152,6 +152,10 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     [
         (None, "no such file"),
         (b"edges: [[1, 0", "not readable as YAML"),
+        (b"joints: [2020-13-01]", "not readable as YAML: month must be in 1..12"),
+        (b"joints: " + b"[" * 3000, "not readable as YAML"),
+        (b"num_joints: 2\nedges: [[1, 0]]\ncenter: 0\ncenter: 1", "key 'center' is there twice"),
+        (b"num_joints: 100000000\nedges: [[1, 0]]", "num_joints is 100000000, and no skeleton has more than 2000"),
         (b"\xff\xfe\x00\x01", "not readable as YAML"),
         (b"", "a skeleton is a mapping with joints and edges, not NoneType"),
         (b"[1, 2]", "a skeleton is a mapping with joints and edges, not list"),
