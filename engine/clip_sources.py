@@ -27,7 +27,7 @@ def find_clip(
     Raises:
         InputError: no such file or clip, damaged, or no skeleton known for its joints.
     """
-    path, _, name = source.partition(":")
+    path, name = (source, "") if Path(source).exists() else source.partition(":")[::2]
     if is_recording(Path(path)):
         clip, skeleton = read_clip(Path(path), find_layout(layout) if layout else None, lineage)
         return clip, _fitting(clip, skeleton, path), Path(path).stem

@@ -10,7 +10,7 @@ import numpy as np
 from clips.bodies import plain_clip, pyskl_actors, sgn_actors, sgn_clip
 from clips.normalize import prenormalize, strongest_bodies
 from clips.poses import Wanted, clip_of
-from clips.read.aist import read_keypoints3d, read_smpl_poses
+from clips.read.aist import finite_frames, read_keypoints3d, read_smpl_poses
 from clips.read.kinetics import read_json, read_kinetics
 from clips.read.ntu import Recording, read_ntu
 from clips.read.pickles import read_pickle
@@ -51,7 +51,8 @@ def read_clip(
 
     A ``.skeleton`` of NTU RGB+D, as recorded (its two bodies that move most) or as a ``lineage`` prepares it; a JSON
     file of Kinetics-Skeleton, NW-UCLA or Toyota Smarthome (2-D, or 3-D where ``layout`` is that one's); a pickle of
-    AIST++; or the poses that an estimator left (``clips.read.poses``), for which ``layout`` says which joints they are.
+    AIST++, without the frames that are not finite; or the poses that an estimator left (``clips.read.poses``), for
+    which ``layout`` says which joints they are.
 
     Raises:
         InputError: none of these, damaged, or nobody said what its joints are.
@@ -75,7 +76,9 @@ def read_clip(
         return unik_clip(read_smarthome(path, "pose2d")), layout or find_layout("toyota-unik")
     if "smpl_poses" in keys or "keypoints3d" in keys or "keypoints3d_optim" in keys:
         rotations = "smpl_poses" in keys
-        poses = read_smpl_poses(path) if rotations else read_keypoints3d(path)
+        poses = finite_frames(read_smpl_poses(path) if rotations else read_keypoints3d(path))
+        if not len(poses):
+            raise InputError(f"{path}: no frame of it is finite")
         clip = poses.transpose(2, 0, 1)[..., None].astype(np.float32)
         return clip, layout or find_layout("smpl" if rotations else "coco")
     if layout is None:
@@ -95,7 +98,7 @@ def _keys(path: Path) -> set[str]:
 
 
 def _frames(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json"))
+    return sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
 
 
 def _dimensions(path: Path) -> int:

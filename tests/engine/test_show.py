@@ -146,6 +146,12 @@ def test_a_score_is_no_height_and_pixels_count_downwards() -> None:
     assert flat[1, 0, 0, 0] > flat[1, 0, -1, 0]
 
 
+def test_a_file_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "12:30.npy", np.ones((4, 17, 2)))
+    clip, _, name = show.find_clip(str(tmp_path / "12:30.npy"), layout="coco")
+    assert (clip.shape[1], name) == (4, "12:30")
+
+
 def test_a_recording_needs_its_own_skeleton(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "S001C001P001R001A001.skeleton"
     path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))

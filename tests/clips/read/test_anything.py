@@ -63,6 +63,11 @@ def test_other_forms_are_told_by_what_they_hold(tmp_path: Path) -> None:
     clip, layout = read_clip(write(tmp_path / "gBR.pkl", {"smpl_poses": rotations}))
     np.testing.assert_array_equal(clip[:, :, :, 0], rotations.reshape(4, 24, 3).transpose(2, 0, 1).astype(np.float32))
     assert layout.name == "smpl"
+    rotations[1, 5], rotations[2, 0] = np.inf, np.nan
+    clip = read_clip(write(tmp_path / "gBR.pkl", {"smpl_poses": rotations}))[0]
+    np.testing.assert_array_equal(clip[0, :, 0, 0], rotations[[0, 3], 0].astype(np.float32))
+    with pytest.raises(InputError, match="no frame of it is finite"):
+        read_clip(write(tmp_path / "gBR.pkl", {"smpl_poses": rotations[1:3]}))
     points = np.random.default_rng(0).normal(size=(4, 17, 3))
     clip, layout = read_clip(write(tmp_path / "k.pkl", {"keypoints3d": points}))
     assert (clip.shape, layout.num_joints) == ((3, 4, 17, 1), 17)
@@ -74,6 +79,7 @@ def test_poses_of_an_estimator_need_their_skeleton(tmp_path: Path) -> None:
     array, lists = write(tmp_path / "a.npy", points), write(tmp_path / "a.json", points.tolist())
     people = {"people": [{"pose_keypoints_2d": np.append(points[0], np.ones((17, 1)), axis=1).ravel().tolist()}]}
     folder = write(tmp_path / "open" / "a_000000_keypoints.json", people).parent
+    (folder / "._a_000000_keypoints.json").write_bytes(b"\0\5")  # what macOS leaves on other disks
     for path, frames in ((array, 6), (lists, 6), (folder, 1)):
         assert is_recording(path)
         with pytest.raises(InputError, match=r"which joints are these\? name their skeleton"):
