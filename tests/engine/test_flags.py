@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,22 @@ def test_bad_command_lines_are_refused_in_one_line(argv: list[str], says: str) -
         parse(argv)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_changelog_has_a_line_for_every_flag_that_is_not_ms_g3ds() -> None:
+    """So that a new flag, or one that is renamed or gone, comes with one."""
+    changelog = (Path(__file__).resolve().parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+    flags = {f"--{key.replace('_', '-')}" for key in DEFAULTS} - OF_MS_G3D
+    named = set(re.findall(r"`(--[a-z-]+)", changelog))
+    assert sorted(flags - named) == []
+
+
+# The flags of MS-G3D's main.py, which were there from the beginning.
+OF_MS_G3D = {
+    *("--phase", "--work-dir", "--seed", "--debug", "--feeder", "--train-feeder-args", "--test-feeder-args"),
+    *("--num-worker", "--model", "--model-args", "--weights", "--ignore-weights", "--checkpoint", "--optimizer-states"),
+    *("--start-epoch", "--device", "--half", "--amp-opt-level", "--num-epoch", "--batch-size", "--forward-batch-size"),
+    *("--test-batch-size", "--optimizer", "--base-lr", "--nesterov", "--weight-decay", "--step", "--eval-interval"),
+    *("--eval-start", "--save-interval", "--save-score", "--show-topk", "--log-interval", "--print-log"),
+    *("--model-saved-name", "--assume-yes"),
+}
