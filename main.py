@@ -33,8 +33,8 @@ def _train_or_test(argv: Sequence[str] | None) -> int:
 def _run(config: Config, origin: Mapping[str, str], argv: Sequence[str] | None) -> int:
     # Only now: they import torch, which --help and mistyped flags do without.
     from engine.device import processes_wanted
-    from engine.distributed import StoppedTogether, World
-    from engine.launch import end_with_parent, launch
+    from engine.distributed import ProcessLost, StoppedTogether, World
+    from engine.launch import end_with_parent, launch, launched
     from engine.run import run
     from engine.seeds import run_seeds
 
@@ -53,6 +53,10 @@ def _run(config: Config, origin: Mapping[str, str], argv: Sequence[str] | None) 
         return EXIT_CODE
     except StoppedTogether:
         if world.main:
+            raise
+        return 2
+    except ProcessLost:
+        if not launched():  # else launch says which, or it has said itself what is wrong
             raise
         return 2
     return 0

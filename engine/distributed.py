@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,10 @@ class World:
 
 class StoppedTogether(InputError):  # noqa: N818
     """What is wrong is known to all processes; the first of them says it."""
+
+
+class ProcessLost(InputError):  # noqa: N818
+    """Another process of the run is gone; it may have said why."""
 
 
 @contextmanager
@@ -183,7 +188,8 @@ def _heard() -> Iterator[None]:
             and "nccl" not in str(error).lower()
         ):
             raise
-        raise InputError(f"another process of this run is gone: {_first_line(error)}") from error
+        what = re.sub(r"^\[\S+:\d+\] ", "", _first_line(error)).partition(". ")[0]  # not where in gloo, nor its advice
+        raise ProcessLost(f"another process of this run is gone: {what}") from error
 
 
 def _first_line(error: Exception) -> str:

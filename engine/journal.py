@@ -38,8 +38,11 @@ class Journal:
         """Print a line and note it in log.txt with the time."""
         if not self._main:
             return
-        tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
+        try:
+            tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "standard output") from error
         if self._log is not None:
             append(self._log, f"[ {time.strftime('%Y-%m-%d %H:%M:%S')} ] {text}\n".encode())
 

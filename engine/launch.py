@@ -90,9 +90,14 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
+def launched() -> bool:
+    """Whether this is a process of ``launch``."""
+    return bool(os.environ.get(LAUNCHED))
+
+
 def end_with_parent() -> None:
     """In a process of ``launch``: end when the one that started it is gone, however that went."""
-    if os.environ.get(LAUNCHED):
+    if launched():
         threading.Thread(target=_watch, daemon=True).start()
 
 
