@@ -63,6 +63,13 @@ byId("theme").addEventListener("click", () => {
   setTheme(theme);
 });
 
+// Paper is light.
+addEventListener("beforeprint", () => {
+  const theme = document.documentElement.dataset.theme;
+  setTheme("light");
+  addEventListener("afterprint", () => setTheme(theme), { once: true });
+});
+
 function showTip(text, event) {
   const tip = byId("tip");
   tip.textContent = text;

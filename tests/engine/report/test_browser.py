@@ -152,6 +152,15 @@ def test_the_page_is_as_light_as_the_reader_likes(browser: Any, made_page: Path,
     assert _look(opened)[0] == other, "and it is remembered"
 
 
+def test_paper_is_light(browser: Any, made_page: Path) -> None:
+    opened = _open(browser, made_page, "dark")
+    look = "document.documentElement.dataset.theme"
+    opened.execute_script(f"addEventListener('beforeprint', () => (window.printed = {look}))")
+    opened.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    assert opened.execute_script(f"return [window.printed, {look}]") == ["light", "dark"]
+    assert opened.find_elements(By.CSS_SELECTOR, "#bars .main-svg"), "what is further down is drawn for it too"
+
+
 def test_a_narrow_screen_is_wide_enough(browser: Any, made_page: Path) -> None:
     phone = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
