@@ -81,7 +81,7 @@ def describe(config: Config) -> str:
 def clip_shape(config: Config) -> tuple[tuple[int, int, int, int], str]:
     """(C, T, V, M) of a test clip and how it is known: from the data, where they are, else from the configuration."""
     path = config.test_feeder_args.get("data_path")
-    if path is not None and (Path(path).exists() or compact_behind(path)):
+    if path is not None and (not isinstance(path, str) or Path(path).exists() or compact_behind(path)):
         shape = build_feeder(config, "test")[0][0].shape[-4:]
         return (int(shape[0]), int(shape[1]), int(shape[2]), int(shape[3])), "as the test data have them"
     takes = bind_arguments(model_class(config), config.model_args, "model_args")

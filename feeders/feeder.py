@@ -82,6 +82,8 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
                 data_path, split, held = behind
                 label_path, stream = None, self._one_stream(str(data_path), held, stream)
             data_path = open_store(data_path, label_path, split=split, mmap=use_mmap)
+        elif not hasattr(data_path, "clip"):
+            raise InputError(f"data_path is {data_path!r}, not a file or folder; YAML has words such as no in quotes")
         self.store: Store = data_path
         count = min(len(self.store.names), DEBUG_CLIPS) if debug else len(self.store.names)
         if count == 0:

@@ -92,6 +92,7 @@ def test_describe_prints_and_stops(tiny: Any, tmp_path: Path, run_main: Any) -> 
     [
         (["--test-feeder-args", "transforms=[{crop_resise: {window: 4}}]"], "did you mean 'crop_resize'"),
         (["--test-feeder-args", "transforms=5"], "error: "),
+        (["--test-feeder-args", "data_path=no"], "data_path is False, not a file or folder"),
         (["--stream", "bonne"], "'bonne' is not one of"),
         (["--model-args", "num_point=6"], "num_point is 6, but graph"),
     ],

@@ -199,6 +199,7 @@ def test_clips_of_every_length(write_pyskl: Write) -> None:
         ({"transforms": [{"center": {"joints": 1}}]}, "center takes no argument 'joints'; did you mean 'joint'"),
         ({"stream": "bone_p2"}, "clips.pkl: stream bone_p2: no built-in skeleton has 3 joints"),
         ({"stream": "bone_p5", "layout": TOY}, "stream bone_p5: its bones are known of ntu-rgb.d, .*, not of 'layout'"),
+        ({"data_path": False}, "data_path is False, not a file or folder"),
         ({"repeat": 0}, "repeat is a number of times, not 0"),
         ({"balance": 0.5}, "balance is a number of clips, not 0.5"),
         ({"transforms": [{"uniform_sample": {"clip_len": 3, "num_clips": 2}}] * 2}, r"several sample .*, \[2, 2\]"),
