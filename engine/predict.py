@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from clips.read.anything import is_recording
 from clips.store import Store, open_store
-from clips.streams import Clip
+from clips.streams import Clip, stream_of_file
 from command_line import Parser, exit_code, whole_number
 from engine.predictor import Prediction, Predictor
 from errors import InputError, did_you_mean
@@ -84,6 +84,8 @@ def named_clips(source: str) -> Iterator[tuple[str, Any]]:
             raise InputError(f"{path}: there are no recordings in it")
         yield from ((entry.stem, str(entry)) for entry in recordings)
     else:
+        if stream_of_file(path) not in (None, "joint"):
+            raise InputError(f"{path}: the streams are made of joints; name the file of joints beside it")
         store = open_store(path, _labels_of(path))
         if name and name not in store.names:
             raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from clips.one import OneClip
 from clips.streams import Clip
-from engine.build import build_feeder, build_model, refusing
+from engine.build import LabelledClips, build_feeder, build_model, refusing
 from engine.checkpoint import read_last, settings_in
 from engine.config import Config, make_config
 from engine.evaluate import mean_over_clips
+from engine.exported import Graph, config_from, open_graph, stream_of
 from engine.provenance import prepared, skeleton_of
 from engine.scores import probabilities
 from engine.weights import check_state, load_weights
@@ -45,19 +46,23 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Stream:
-    """One trained network: its configuration, and what is known of the clips that it learned from."""
+    """One trained network: its configuration, and what is known of the clips that it learned from.
+
+    ``takes`` are the sizes it is for, by the names of arguments: in_channels, num_point, num_person. An exported
+    network has no ``model``; its graph is run by the predictor.
+    """
 
     source: str
     config: Config
     facts: Mapping[str, Any]
-    model: nn.Module
+    takes: Mapping[str, Any]
+    model: nn.Module | None = None
 
-    @torch.inference_mode()
-    def scores(self, clip: Clip, layout: SkeletonLayout | None, name: str) -> np.ndarray:
-        """Logits (num_class,) for a prepared clip (C, T, V, M), which its test feeder sees as one of its own.
+    def feeder(self, clip: Clip, layout: SkeletonLayout | None, name: str) -> LabelledClips:
+        """The test feeder over one prepared clip (C, T, V, M).
 
         Raises:
-            InputError: the clip does not fit, or its scores are not finite.
+            InputError: it does not take the clip.
         """
         given = {
             key: value
@@ -69,26 +74,37 @@ class Stream:
         if isinstance(given.get("layout"), str) and given["layout"] not in BUILT_IN:
             given["layout"] = skeleton_of(self.facts) or given["layout"]
         given["data_path"] = OneClip(clip, name, layout)
-        feeder = build_feeder(replace(self.config, test_feeder_args=given, debug=False), "test")
-        item = torch.as_tensor(feeder[0][0])
-        clips = item if item.dim() == 5 else item[None]
-        self._check(clips.shape, name)
-        device = next(self.model.parameters()).device
-        with refusing(f"{name} does not fit {self.source}"):
-            logits = self.model(clips.to(device)).float()
-        logits = mean_over_clips(logits[None])[0] if item.dim() == 5 else logits[0]
-        if not bool(logits.isfinite().all()):
-            raise InputError(f"{name}: its scores are not finite; the clip or the weights of {self.source} are damaged")
-        scores: np.ndarray = logits.cpu().numpy()
-        return scores
+        config = replace(self.config, test_feeder_args=given, stream=stream_of(self.config), debug=False)
+        return build_feeder(config, "test")
 
-    def _check(self, shape: torch.Size, name: str) -> None:
-        _, channels, _, joints, bodies = shape
-        takes = bind_arguments(type(self.model), self.config.model_args, "model_args")
+    def fed(self, clip: Clip, layout: SkeletonLayout | None, name: str) -> Tensor:
+        """What the network sees of a prepared clip (C, T, V, M), which its test feeder takes as one of its own.
+
+        Shapes: (C, T, V, M), or (K, C, T, V, M) where several clips of a recording are tested.
+
+        Raises:
+            InputError: the clip does not fit.
+        """
+        item = torch.as_tensor(self.feeder(clip, layout, name)[0][0])
+        channels, _, joints, bodies = item.shape[-4:]
         for argument, found in (("in_channels", channels), ("num_point", joints), ("num_person", bodies)):
-            wanted = takes.get(argument)
+            wanted = self.takes.get(argument)
             if wanted not in (None, found):
                 raise InputError(f"{name}: {found} for {argument}, {self.source} is for {wanted}")
+        return item
+
+    @torch.inference_mode()
+    def logits(self, clips: Tensor, name: str) -> Tensor:
+        """(K, C, T, V, M) -> (K, num_class).
+
+        Raises:
+            InputError: the network does not take them.
+        """
+        assert self.model is not None
+        device = next(self.model.parameters()).device
+        with refusing(f"{name} does not fit {self.source}"):
+            logits: Tensor = self.model(clips.to(device)).float().cpu()
+        return logits
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,7 @@ class Predictor:
     streams: Sequence[Stream]
     weights: Sequence[float]
     names: Sequence[str]
+    graph: Graph | None = None
 
     @classmethod
     def load(
@@ -113,13 +130,22 @@ class Predictor:
         allow_import: Sequence[str] = (),
         class_names: Sequence[str] | None = None,
     ) -> Predictor:
-        """The networks in checkpoints of this program (``checkpoints/best.pt``); nothing else is needed.
+        """The networks in checkpoints of this program (``checkpoints/best.pt``), or in one ``.onnx`` of its export.
 
         Raises:
             InputError: no such checkpoint, it names classes of other packages, or the files are of different classes.
         """
         if not paths:
             raise InputError("name at least one checkpoint")
+        if any(Path(path).suffix == ".onnx" for path in paths):
+            if len(paths) > 1 or weights is not None:
+                raise InputError("an .onnx file is used alone: export streams together, with --fusion-weights")
+            graph = open_graph(paths[0], device)
+            streams = [
+                Stream(str(paths[0]), config_from(held, str(paths[0]), allow_import), held["data"], sizes)
+                for held, sizes in zip(graph.about["streams"], graph.sizes, strict=True)
+            ]
+            return cls(streams, graph.about["weights"], class_names or graph.about["class_names"], graph)
         streams = [load_stream(path, device, allow_import) for path in paths]
         counts = [int(stream.config.model_args.get("num_class", 0)) for stream in streams]
         if len(set(counts)) > 1:
@@ -139,7 +165,7 @@ class Predictor:
         Raises:
             InputError: it is damaged, or does not fit the networks.
         """
-        rows = []
+        fed = []
         for stream in self.streams:
             if isinstance(clip, (str, Path)):
                 held, skeleton = prepared(Path(clip), stream.facts)
@@ -149,10 +175,27 @@ class Predictor:
                 held, layout, called = np.asarray(clip, np.float32), skeleton_of(stream.facts), name or "the clip"
             if held.ndim != 4 or not np.isfinite(held).all():
                 raise InputError(f"{called}: wanted finite numbers (C, T, V, M), got an array of shape {held.shape}")
-            rows.append(stream.scores(held, layout, called))
-        scores = np.stack(rows)
+            fed.append(stream.fed(held, layout, called))
+        scores = np.stack([row.numpy() for row in self._rows(fed, called)])
         fused = np.average(probabilities(scores), axis=0, weights=self.weights)
         return Prediction(self.names, fused, scores)
+
+    def _rows(self, fed: Sequence[Tensor], name: str) -> list[Tensor]:
+        """What each network says of what it is fed, (C, T, V, M) or (K, C, T, V, M): logits (num_class,)."""
+        clips = [item if item.dim() == 5 else item[None] for item in fed]
+        if self.graph is not None:
+            said = self.graph(clips, name)
+        else:
+            said = [stream.logits(some, name) for stream, some in zip(self.streams, clips, strict=True)]
+        rows = []
+        for stream, item, logits in zip(self.streams, fed, said, strict=True):
+            row = mean_over_clips(logits[None])[0] if item.dim() == 5 else logits[0]
+            if not bool(row.isfinite().all()):
+                raise InputError(
+                    f"{name}: its scores are not finite; the clip or the weights of {stream.source} are damaged"
+                )
+            rows.append(row)
+        return rows
 
 
 def load_stream(path: str | Path, device: str = "cpu", allow_import: Sequence[str] = ()) -> Stream:
@@ -171,7 +214,8 @@ def load_stream(path: str | Path, device: str = "cpu", allow_import: Sequence[st
     load_weights(model, check_state(content["model"], str(path)), str(path))
     with refusing(f"device {device!r}"):
         model = model.to(device).eval()
-    return Stream(str(path), config, facts, model)
+    takes = bind_arguments(type(model), config.model_args, "model_args")
+    return Stream(str(path), config, facts, takes, model)
 
 
 def _with_skeleton(model_args: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def data_facts(feeder: Any, layout: Any = None) -> dict[str, Any]:
         return {}
     clip = store.clip(0)
     facts = {key: value for key, value in getattr(store, "about", {}).items() if key in _KEPT}
-    facts |= {"frames": clip.shape[1], "joints": clip.shape[2], "bodies": clip.shape[3]}
+    facts |= {"channels": clip.shape[0], "frames": clip.shape[1], "joints": clip.shape[2], "bodies": clip.shape[3]}
     if "lineage" not in facts and clip.shape[2] == _NTU_JOINTS:
         facts |= {"lineage": "agcn"} if isinstance(store, DenseStore) else {}
         facts |= {"lineage": "pyskl"} if isinstance(store, PysklStore) else {}
