@@ -58,6 +58,7 @@ def launch(count: int, command: Sequence[str]) -> int:
         for process in processes:
             if process.poll() is None:
                 process.kill()
+            process.communicate()
         for number, handler in before.items():
             signal.signal(number, handler)
 

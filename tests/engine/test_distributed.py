@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.checkpoint import Progress
 from engine.config import Config
 from engine.data import test_batches as batches_to_test
 from engine.data import training_batches
 from engine.distributed import StoppedTogether, World, add_up, agreed, by_kind, gather, hand_out_state, share
 from engine.evaluate import Evaluation, evaluate
 from engine.precision import Precision
+from engine.run import _check_same
 from engine.train import Step, train_one_epoch
 from errors import InputError
 from importing import import_class
@@ -185,6 +187,21 @@ def refused(rank: int, which: list[int]) -> str:
 )
 def test_what_one_process_refuses_ends_all(in_two: Pair, which: list[int], says: str) -> None:
     assert in_two(refused, which) == [says, says]
+
+
+def at_steps(rank: int, steps: list[int]) -> str:
+    try:
+        _check_same(World(rank, 2), Progress(step=steps[rank]))
+    except StoppedTogether as stopped:
+        return str(stopped)
+    return ""
+
+
+def test_processes_at_different_steps_are_refused(in_two: Pair) -> None:
+    """As where each machine has a work dir of its own."""
+    assert in_two(at_steps, [3, 3]) == ["", ""]
+    says = "the processes begin at different steps, [3, 0]: the work dir must lie on a disk that all machines share"
+    assert in_two(at_steps, [3, 0]) == [says, says]
 
 
 def messages(rank: int) -> dict[str, Any]:
