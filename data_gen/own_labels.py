@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -164,8 +165,7 @@ def missing_sentences(table: Labels, held: Sequence[str], labels: Path, folder: 
 def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     """Header and rows, cells without the blanks around them, and the lines that the rows are in."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
         cells = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
         found = {line: row for line, row in cells if any(row)}
     except OSError as error:
@@ -226,12 +226,17 @@ def _classes(cells: list[str], file: Path | None, path: Path) -> tuple[list[int]
 def _lines(path: Path) -> list[str]:
     """The lines that hold something."""
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in _text(path).splitlines()]
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not text: {error}") from error
     return [line for line in lines if line]
+
+
+def _text(path: Path) -> str:
+    """A file's text in composed letters (NFC), as the names of recordings are."""
+    return unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
 
 
 def _of_subjects(table: Labels, subjects: Sequence[str], path: Path, everybody: Labels) -> set[int]:

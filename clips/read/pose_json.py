@@ -111,7 +111,7 @@ def _mmpose(content: list[Any], joints: int, dims: int | None, path: Path) -> Po
     coordinates, scores = split_score(points, joints, points.shape[2], str(path))
     if coordinates.shape[2] not in (2, 3):
         raise InputError(f"{path}: its keypoints have {coordinates.shape[2]} coordinates, wanted 2 or 3")
-    if all("keypoint_scores" in one for _, one in found):
+    if any("keypoint_scores" in one for _, one in found):
         listed = [[[score] for score in one["keypoint_scores"]] for _, one in found]
         scores = _stacked(listed, (joints, 1), frames, str(path))[..., 0]
         if scores.shape != coordinates.shape[:2]:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ _MAGIC = b"\x93NUMPY"
 def find_recordings(folder: Path, others: frozenset[Path] = frozenset()) -> dict[str, Path]:
     """The recordings in a folder by name, in the order of their names; ``others`` are files that are none.
 
+    Names are composed (NFC), as people type them; macOS's disks take letters and accents apart.
+
     Raises:
         InputError: no such folder, nothing in it, or two recordings of one name.
     """
@@ -41,7 +44,7 @@ def find_recordings(folder: Path, others: frozenset[Path] = frozenset()) -> dict
         is_folder = path.is_dir()
         if path.name.startswith(".") or path.resolve() in others or not (is_folder or path.suffix.lower() in SUFFIXES):
             continue
-        name = path.name if is_folder else path.stem
+        name = unicodedata.normalize("NFC", path.name if is_folder else path.stem)
         if name in found:
             raise InputError(f"{folder}: {found[name].name} and {path.name} are two recordings of one name")
         found[name] = path

@@ -201,6 +201,14 @@ def test_where_nothing_is_readable_each_file_says_why(mine: Path, capsys: pytest
     assert capsys.readouterr().err.count("have the same last number") == 12
 
 
+def test_accents_are_the_same_in_one_piece_and_in_two(mine: Path) -> None:
+    """macOS's disks take them apart, keyboards do not."""
+    (mine / "poses/clip3.npy").rename(mine / "poses/zoe\u0308.NPY")
+    (mine / "labels.csv").write_text((mine / "labels.csv").read_text().replace("clip3,", "zo\u00eb,"), "utf-8")
+    assert run(mine) == 0
+    assert "zo\u00eb" in CompactStore(mine / "out").names
+
+
 def test_slips_in_labels_are_said(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (mine / "labels.csv").read_text().replace("clip3,wave", "clip3,Wave")
     (mine / "labels.csv").write_text(text)

@@ -79,6 +79,13 @@ def test_a_csv_that_is_none_is_refused(tmp_path: Path, text: str, message: str) 
         ({"instance_info": [{"frame_id": 1, "instances": []}] * 2}, "two entries have the same frame_id"),
         ({"instance_info": [{"frame_id": 1, "instances": []}]}, "nobody is in it"),
         (
+            [
+                {"frame_id": 1, "instances": [{"keypoints": [[1, 2]] * 5, "keypoint_scores": [1] * 5}]},
+                {"frame_id": 2, "instances": [{"keypoints": [[1, 2]] * 5}]},
+            ],
+            "it does not go on as one: KeyError('keypoint_scores')",
+        ),
+        (
             {"instance_info": [{"frame_id": 1, "instances": [{"keypoints": [[1, 2]] * 5, "keypoint_scores": [1]}]}]},
             "keypoint_scores are not one for each of 5 joints",
         ),
