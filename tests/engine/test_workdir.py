@@ -7,6 +7,7 @@ import platform
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,3 +146,17 @@ def test_the_halves_that_a_killed_run_left_are_no_training_run_and_go(tmp_path: 
     WorkDir(config(tmp_path)).claim(config(tmp_path))
     assert not half.exists()
     assert scores.exists()  # a test that goes on just now may be writing it
+
+
+def test_two_trainings_do_not_share_a_folder(tiny: Any, run_main: Any, light: Any, tree: Any, tmp_path: Path) -> None:
+    """The second is refused while the first is there, even one that would go on, and nothing is changed."""
+    config = make_config({**tiny.settings, "work_dir": str(tmp_path / "w")}, {})
+    first = WorkDir(config)
+    first.claim(config)
+    path, before = tiny.write(tmp_path / "c.yaml", **light), tree(tmp_path / "w")
+    flags = ["--config", path, "--work-dir", tmp_path / "w", "--num-epoch", 1, "--resume", "auto"]
+    done = run_main(*flags)
+    assert (done.code, done.err) == (2, [f"error: {tmp_path / 'w'}: another run is training there just now"])
+    assert tree(tmp_path / "w") == before
+    first.release()
+    assert run_main(*flags).code == 0
