@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from model.batch_norm import BatchNorm1d, BatchNorm2d, across_processes, apart
+from model.batch_norm import BatchNorm1d, BatchNorm2d, WeightedBatchNorm1d, WeightedBatchNorm2d, across_processes, apart
+from model.normalize import counts_now, standing_for
 
 SHAPES = {"1d": (5,), "1d along": (5, 7), "2d": (5, 7, 3)}
 OPTIONS: list[dict[str, Any]] = [
@@ -182,3 +183,81 @@ def test_one_process_computes_as_ever(options: dict[str, Any]) -> None:
     across_processes(ours)
     got, want = steps(ours, 6, shape, slice(None)), steps(layer(shape, options), 6, shape, slice(None))
     assert all(torch.equal(got[name], value) for name, value in want.items())
+
+
+# --- items that stand for many --------------------------------------------------------------------------------------
+
+COUNTS = (3, 1, 4)
+"""What the last three items of a batch stand for."""
+
+
+def counting(model: nn.Sequential) -> nn.Sequential:
+    kinds = {nn.BatchNorm1d: WeightedBatchNorm1d, nn.BatchNorm2d: WeightedBatchNorm2d}
+    for module in model:
+        module.__class__ = kinds[type(module)]  # type: ignore[index]
+    return model
+
+
+def counted_steps(
+    model: nn.Module, shape: tuple[int, ...], singles: slice, counts: tuple[int, ...], whole: bool
+) -> dict[str, Tensor]:
+    """Three steps on two single items and one for each of ``COUNTS``; ``whole``: with all clones written out."""
+    found: dict[str, Tensor] = {}
+    of = torch.tensor([0, 1] + [2 + place for place, times in enumerate(COUNTS) for _ in range(times)])
+    for step in range(3):
+        model.zero_grad()
+        x, dy = batch(2 + len(COUNTS), shape, step)
+        given = x.requires_grad_()
+        if whole:
+            y = model(given[of])
+            share = torch.tensor([1.0, 1.0, *COUNTS])[of].view(-1, *[1] * len(shape))  # dy is a clone's sum
+            y.backward(dy[of] / share)
+        else:
+            chosen = [0, 1][singles] + [2 + place for place, times in enumerate(COUNTS) if times in counts]
+            with standing_for(counts):
+                y = model(given[chosen])
+            y.backward(dy[chosen])
+        found |= {f"{step}.input": given.grad.clone()}  # type: ignore[union-attr]
+        found |= {
+            f"{step}.gradient.{name}": p.grad.clone() for name, p in model.named_parameters() if p.grad is not None
+        }
+        found |= {f"{step}.{name}": buffer.clone() for name, buffer in model.named_buffers()}
+    return found
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_an_item_that_stands_for_many_is_many_items(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    want = counted_steps(layer(shape, options), shape, slice(None), COUNTS, True)
+    got = counted_steps(counting(layer(shape, options)), shape, slice(None), COUNTS, False)
+    for name, value in want.items():
+        torch.testing.assert_close(got[name], value, rtol=1e-12, atol=1e-12, msg=name)
+    assert counts_now() == ()
+
+
+def counted_in_a_process(rank: int, shape: tuple[int, ...], options: dict[str, Any]) -> dict[str, Tensor]:
+    """One process has a single item and the three clones, the other the other single, the one and the four."""
+    model = counting(layer(shape, options))
+    assert across_processes(model) == 1
+    return counted_steps(model, shape, slice(rank, rank + 1), COUNTS[:1] if rank == 0 else COUNTS[1:], False)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_clones_and_processes_together(
+    in_two: Callable[..., list[Any]], shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    want = counted_steps(layer(shape, options), shape, slice(None), COUNTS, True)
+    first, second = in_two(counted_in_a_process, shape, options)
+    for name, value in want.items():
+        both = name.split(".")[1] in ("input", "gradient")
+        got = first[name] + second[name] if both else first[name]
+        torch.testing.assert_close(got, value, rtol=1e-12, atol=1e-12, msg=name)
+
+
+def test_in_eval_mode_nothing_is_counted() -> None:
+    model = counting(layer((5, 7, 3), {})).eval()
+    x, _ = batch(4, (5, 7, 3), 0)
+    with standing_for((5,)):
+        counted = model(x)
+    assert torch.equal(counted, model(x))

@@ -1,0 +1,264 @@
+"""Batch normalisation whose statistics may count items many times, span processes, and be followed by ReLU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Norms = Sequence[Any]
+"""BatchNorms, of whose classes only the members are of use here."""
+
+_COUNTS: ContextVar[tuple[int, ...]] = ContextVar("counts", default=())
+
+
+@contextmanager
+def standing_for(counts: tuple[int, ...]) -> Iterator[None]:
+    """Within, the last ``len(counts)`` items of a batch stand for so many equal ones each, the others for themselves.
+
+    Statistics are then those of the whole batch. A gradient of such an item is the sum over the items it stands for.
+    """
+    token = _COUNTS.set(counts)
+    try:
+        yield
+    finally:
+        _COUNTS.reset(token)
+
+
+def counts_now() -> tuple[int, ...]:
+    """What ``standing_for`` says here; to be handed to it where the same is computed a second time."""
+    return _COUNTS.get()
+
+
+class How(NamedTuple):
+    """How BatchNorms side by side work at this moment."""
+
+    eps: float
+    counts: tuple[int, ...] = ()
+    everywhere: bool = False
+    fixed: tuple[Tensor, Tensor] | None = None
+    """Running mean and variance (C,) each, where they are used as they are (eval mode)."""
+
+
+def how_now(norms: Norms) -> How:
+    """How ``norms``, alike in their settings, are to work on their channels side by side."""
+    first = norms[0]
+    if first.training or first.running_mean is None:
+        return How(first.eps, counts_now(), across(norms))
+    return How(first.eps, fixed=(_cat([n.running_mean for n in norms]), _cat([n.running_var for n in norms])))
+
+
+def alike(norms: Norms) -> bool:
+    """Whether BatchNorms can be computed as one, side by side: the usual kind, all in one mode."""
+    kinds = {(type(n), n.training, n.eps, n.momentum, n.affine, n.track_running_stats) for n in norms}
+    known = all(isinstance(n, nn.BatchNorm1d | nn.BatchNorm2d) for n in norms)
+    return known and len(kinds) == 1 and norms[0].affine and norms[0].track_running_stats
+
+
+def affine(norms: Norms) -> tuple[Tensor | None, Tensor | None]:
+    """Weights and biases (C,) of ``norms`` side by side; None where they have none."""
+    if norms[0].weight is None:
+        return None, None
+    return _cat([n.weight for n in norms]), _cat([n.bias for n in norms])
+
+
+def normalize(
+    x: Tensor,
+    norms: Norms,
+    *,
+    shift: Tensor | None = None,
+    plus: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    """``norms`` side by side, on the channels of ``x + shift``; then ``plus`` is added, then ReLU.
+
+    ``shift`` (C,) is the bias of the convolution before. In training it cancels: it moves the running mean alone.
+
+    Shapes: (N, C, ...) -> (N, C, ...).
+    """
+    how = how_now(norms)
+    weight, bias = affine(norms)
+    y, mean, var, count = _Normalize.apply(  # type: ignore[no-untyped-call]
+        x, weight, bias, shift, plus, how, relu
+    )
+    update(norms, how, mean, var, count, shift)
+    return y
+
+
+def update(norms: Norms, how: How, mean: Tensor, var: Tensor, count: Tensor, shift: Tensor | None) -> None:
+    """Let the running statistics of ``norms`` follow those of a batch, where they do."""
+    if how.fixed is not None:
+        return
+    with torch.no_grad():
+        mean = mean if shift is None else mean + shift
+        var = var * (count / (count - 1))
+        sizes = [n.num_features for n in norms]
+        for norm, m, v in zip(norms, mean.split(sizes), var.split(sizes), strict=True):
+            if not norm.track_running_stats or norm.running_mean is None:
+                continue
+            norm.num_batches_tracked.add_(1)
+            rate = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
+            norm.running_mean.lerp_(m.to(norm.running_mean.dtype), rate)
+            norm.running_var.lerp_(v.to(norm.running_var.dtype), rate)
+
+
+class _Normalize(torch.autograd.Function):
+    """Batch normalisation over clones and over all processes, forward and backward (Ioffe and Szegedy, 2015).
+
+    Of ReLU's input nothing is kept: where it let through, its output is positive.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        shift: Tensor | None,
+        plus: Tensor | None,
+        how: How,
+        relu: bool,
+    ) -> tuple[Tensor, ...]:
+        """(N, C, ...) -> normalised (N, C, ...); mean (C,), biased variance (C,) and count () of the whole batch."""
+        values = wide(x)
+        mean, var, count = moments(values, how, shift)
+        y = F.batch_norm(values, mean, var, _like(weight, values), _like(bias, values), False, 0.0, how.eps)
+        y = y.to(x.dtype) if plus is None else y.to(x.dtype).add_(plus)
+        y = F.relu_(y) if relu else y
+        ctx.save_for_backward(x, y if relu else None, mean, var, count, weight)
+        ctx.how, ctx.shifted, ctx.plus = how, shift is not None, plus is not None
+        ctx.mark_non_differentiable(mean, var, count)
+        ctx.set_materialize_grads(False)
+        return y, mean, var, count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, y, mean, var, count, weight = ctx.saved_tensors
+        dy = gradients[0] if y is None else torch.ops.aten.threshold_backward(gradients[0], y, 0)
+        values = wide(x)
+        dx, of_weight, of_bias = scaled_back(wide(dy), values, mean, var, weight, ctx.how)
+        settle(dx, values, mean, var, count, weight, torch.stack([of_weight, of_bias]), ctx.how)
+        of_shift = shift_gradient(of_bias, var, weight, ctx.how) if ctx.shifted else None
+        known = (None, None) if weight is None else (of_weight.to(weight.dtype), of_bias.to(weight.dtype))
+        return dx.to(x.dtype), *known, of_shift, dy if ctx.plus else None, None, None
+
+
+def moments(x: Tensor, how: How, shift: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (C,), biased variance (C,) and count () of ``x`` (N, C, ...), clones and all processes counted.
+
+    Statistics of parts are put together as in Chan et al., 1979.
+    """
+    if how.fixed is not None:
+        mean, var = (wide(value) for value in how.fixed)
+        return mean if shift is None else mean - shift, var, mean.new_zeros(())
+    each = x.numel() / max(1, x.shape[0] * x.shape[1])  # values per channel in one item
+    single = len(x) - len(how.counts)
+    parts = [(x[:single], single * each)] if single else []
+    parts += [(item[None], times * each) for item, times in zip(x[single:], how.counts, strict=True)]
+    found = [(*torch.batch_norm_update_stats(part, None, None, 0.0), count) for part, count in parts]
+    if len(found) == 1 and not how.everywhere:
+        mean, var, count = found[0]
+        if count == 1:
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.size()}")
+        return mean, var, torch.full_like(mean[0], count)
+    table = torch.stack([torch.stack([m, v * count, torch.full_like(m, count)]) for m, v, count in found])
+    mean, squares, counts = _together(table)
+    if how.everywhere:
+        mine = torch.stack([mean, squares, counts])
+        every = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+        dist.all_gather(every, mine)
+        mean, squares, counts = _together(torch.stack(every))
+    return mean, squares / counts, counts[0]
+
+
+def _together(parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(parts, 3, C): mean, summed squares around it, and count of each part -> those of all, (C,) each."""
+    means, squares, counts = parts.unbind(1)
+    total = counts.sum(0)
+    mean = (means * counts).sum(0) / total
+    return mean, squares.sum(0) + (counts * (means - mean).square()).sum(0), total
+
+
+def activated(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """ReLU of ``x`` (N, C, ...) normalised with these statistics."""
+    y = F.batch_norm(wide(x), mean, var, weight.to(mean.dtype), bias.to(mean.dtype), False, 0.0, eps)
+    return y.relu_().to(x.dtype)
+
+
+def scaled_back(
+    dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, how: How
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient of ``x`` were its statistics constants, and those of weight and bias (C,)."""
+    scale = torch.ones_like(mean) if weight is None else _like(weight, x)
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
+        dy, x, scale, mean, var, None, None, False, how.eps, [True, True, True]
+    )
+    return found
+
+
+def settle(
+    dx: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    count: Tensor,
+    weight: Tensor | None,
+    sums: Tensor,
+    how: How,
+) -> None:
+    """Take off ``dx``, in place, what reaches ``x`` through mean and variance: once for every item it stands for.
+
+    dx = s (dy - mean(dy) - xn mean(dy xn)), where xn = (x - mean) r, r = 1 / sqrt(var + eps), s = weight r;
+    ``sums`` (2, C) are those of dy xn and of dy, the gradients of weight and bias.
+    """
+    if how.fixed is not None:
+        return
+    if how.everywhere:
+        sums = sums.clone()
+        dist.all_reduce(sums)
+    rate = torch.rsqrt(var + how.eps)
+    scale = rate if weight is None else rate * weight
+    by_mean, by_var = scale * sums[1] / count, scale * rate * sums[0] / count
+    offset = _along(by_mean - by_var * mean, x)
+    slope = _along(by_var, x)
+    for number, (item, of_item) in enumerate(zip(x, dx, strict=True), start=len(how.counts) - len(x)):
+        times = how.counts[number] if number >= 0 else 1
+        of_item.sub_(offset[0], alpha=times).addcmul_(item, slope[0], value=-times)
+
+
+def shift_gradient(of_bias: Tensor, var: Tensor, weight: Tensor | None, how: How) -> Tensor:
+    """Of the bias before: nothing where the mean is taken off, else what the scale leaves of the gradient."""
+    if how.fixed is None:
+        return torch.zeros_like(of_bias)
+    scaled = of_bias * torch.rsqrt(var + how.eps)
+    return scaled if weight is None else scaled * weight
+
+
+def across(norms: Norms) -> bool:
+    """Whether the statistics of ``norms`` are those of several processes together."""
+    wanted: bool = all(getattr(n, "everywhere", False) and not n.alone for n in norms)
+    return wanted and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def wide(x: Tensor) -> Tensor:
+    """``x`` in the type that statistics are computed in."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _like(vector: Tensor | None, x: Tensor) -> Tensor | None:
+    return None if vector is None else vector.to(x.dtype)
+
+
+def _cat(vectors: Sequence[Tensor]) -> Tensor:
+    return vectors[0] if len(vectors) == 1 else torch.cat(list(vectors))
+
+
+def _along(vector: Tensor, x: Tensor) -> Tensor:
+    """(C,) shaped so as to go with ``x`` (N, C, ...)."""
+    return vector.view(1, -1, *[1] * (x.dim() - 2))
