@@ -80,17 +80,25 @@ class Model(nn.Module):
         self.fc = nn.Linear(c3, num_class)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, c, t, v, m = x.shape
-        x = x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t)  # (N, C, T, V, M) -> (N, MVC, T): what BatchNorm sees
-        x = self.data_bn(x)
-        x = x.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous()  # -> (NM, C, T, V): every body on its own
+        return self.classify(self.features(self.bodies(x)), x.shape[0])
 
+    def bodies(self, x: Tensor) -> Tensor:
+        """Every body on its own, normalised: (N, C, T, V, M) -> (NM, C, T, V)."""
+        n, c, t, v, m = x.shape
+        x = x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t)  # -> (N, MVC, T): what BatchNorm sees
+        x = self.data_bn(x)
+        return x.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous()
+
+    def features(self, x: Tensor) -> Tensor:
+        """The three blocks, and the mean over frames and joints: (NM, C, T, V) -> (NM, c3)."""
         x = self.tcn1(F.relu(self.sgcn1(x) + self.gcn3d1(x)))
         x = self.tcn2(F.relu(self.sgcn2(x) + self.gcn3d2(x)))
         x = self.tcn3(F.relu(self.sgcn3(x) + self.gcn3d3(x)))
+        return x.mean(dim=(2, 3))
 
-        x = x.mean(dim=(2, 3)).view(n, m, -1).mean(dim=1)  # over frames and joints, then over bodies: (N, c3)
-        return self.fc(x)
+    def classify(self, x: Tensor, clips: int) -> Tensor:
+        """The mean over the bodies of each of ``clips`` clips, classified: (NM, c3) -> logits (N, num_class)."""
+        return self.fc(x.view(clips, -1, x.shape[1]).mean(dim=1))
 
     def graphs(self) -> dict[str, Tensor]:
         """The adjacencies in use (fixed plus learned) by module name, each (K, V, V); V counts a window's joints."""

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.fuse import fuse
 from model.msg3d import Model
 
 STEMS = ["msg3d_ntu60", "msg3d_kinetics400"]
 
 
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("stem", STEMS)
-def test_every_figure_of_the_published_network(stem: str, golden: Any, check_model: Any) -> None:
-    check_model(stem, Model(**golden(stem).meta["constructor"]["args"]))
+def test_every_figure_of_the_published_network(stem: str, fused: bool, golden: Any, check_model: Any) -> None:
+    model = Model(**golden(stem).meta["constructor"]["args"])
+    assert not fused or fuse(model) == 25
+    check_model(stem, model)
 
 
 @pytest.mark.parametrize("stem", STEMS)

@@ -1,0 +1,142 @@
+"""G3D, faster: no window is written out, joints are mixed before windows overlap, and little is kept for backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.ms_g3d import G3D
+from model.normalize import (
+    How,
+    activated,
+    affine,
+    how_now,
+    moments,
+    normalize,
+    scaled_back,
+    settle,
+    shift_gradient,
+    update,
+    wide,
+)
+from model.products import FewChannels, Product, best_product
+from model.rows import channels, folded, frozen, in_one_type, rows, usual
+
+
+class FastG3D(G3D):
+    """The same numbers as ``G3D``, same weights.
+
+    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
+    """
+
+    @in_one_type
+    def forward(self, x: Tensor) -> Tensor:
+        windows: Any
+        graph_conv: Any
+        windows, graph_conv = self.gcn3d
+        conv, norm, _ = graph_conv.mlp.layers
+        norms = [norm, self.out_bn]
+        if not usual(x, norms):
+            return super().forward(x)
+        form = best_product(len(graph_conv.A), self.window, windows.stride, x.shape[1], conv.out_channels)
+        x, adjacency = rows(x), graph_conv.adjacency().to(x.dtype)
+        weight, collapse = conv.weight.flatten(1), self.out_conv.weight
+        if frozen(norms):
+            weight, bias = folded(weight, conv.bias, norm)
+            collapse, out_bias = folded(collapse, self.out_conv.bias, self.out_bn)
+            a, w = form.arranged(adjacency, weight.to(x.dtype))
+            return channels(_collapsed(x, a, w, bias, _side_by_side(collapse).to(x.dtype), out_bias, form))
+        a, w = form.arranged(adjacency, weight.to(x.dtype))
+        how = how_now([norm])
+        out, mean, var, count = _Collapsed.apply(  # type: ignore[no-untyped-call]
+            x, a, w, *affine([norm]), conv.bias, _side_by_side(collapse).to(x.dtype), form, how
+        )
+        update([norm], how, mean, var, count, conv.bias)
+        return normalize(channels(out), [self.out_bn], shift=self.out_conv.bias)
+
+
+def _side_by_side(collapse: Tensor) -> Tensor:
+    """Weight (O, H, 1, window, 1) as (O, window·H): a window's frames lie side by side in a row of Z."""
+    return collapse.flatten(2).transpose(1, 2).flatten(1)
+
+
+def _collapsed(
+    x: Tensor, a: Tensor, w: Tensor, bias: Tensor, collapse: Tensor, out_bias: Tensor, form: Product
+) -> Tensor:
+    """All of G3D with BatchNorms folded, piece by piece: (N, T, V, C) -> (N, T', V, O)."""
+    x = form.clips(x)
+    bias, out_bias = bias.repeat(form.window).to(x.dtype), out_bias.to(x.dtype)
+    out = x.new_empty(len(x), form.windows(x), x.shape[2], len(collapse))
+    for clip, frames, windows in form.pieces(x, a, w):
+        piece = out[clip, windows]
+        z = x.new_empty(*piece.shape[:2], collapse.shape[1])
+        form.piece(x[clip], frames, a, w, z)
+        z = z.add_(bias).relu_().view(-1, collapse.shape[1])
+        torch.addmm(out_bias, z, collapse.t(), out=piece.view(-1, len(collapse)))
+    return out
+
+
+class _Collapsed(torch.autograd.Function):
+    """Z of the windows, BatchNorm, ReLU and the sum over a window's frames.
+
+    Of all that is kept only Z; not even that where it is quickly computed again, from few channels. What ReLU lets
+    through exists piece by piece alone.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        a: Tensor,
+        w: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        shift: Tensor,
+        collapse: Tensor,
+        form: Product,
+        how: How,
+    ) -> tuple[Tensor, ...]:
+        """(N, T, V, C) -> (N, T', V, O); mean (C,), variance (C,) and count () of what BatchNorm sees."""
+        hidden = len(weight)
+        z = form.forward(x, a, w, hidden)
+        seen = _seen(z, hidden)
+        mean, var, count = moments(wide(seen), how, shift)
+        out = z.new_empty(*z.shape[:3], len(collapse))
+        for some, z_some in zip(out, seen.split(1), strict=True):
+            y = activated(z_some, mean, var, weight, bias, how.eps)
+            torch.mm(rows(y).view(-1, collapse.shape[1]), collapse.t(), out=some.view(-1, len(collapse)))
+        keep = None if isinstance(form, FewChannels) else z
+        ctx.save_for_backward(x, a, w, weight, bias, collapse, mean, var, count, keep)
+        ctx.form, ctx.how = form, how
+        ctx.mark_non_differentiable(mean, var, count)
+        ctx.set_materialize_grads(False)
+        return out, mean, var, count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, a, w, weight, bias, collapse, mean, var, count, z = ctx.saved_tensors
+        form, how, hidden = ctx.form, ctx.how, len(weight)
+        z = form.forward(x, a, w, hidden) if z is None else z
+        dz, d_collapse = torch.empty_like(z), torch.zeros_like(collapse)
+        sums = mean.new_zeros(2, hidden)
+        seen, of_seen = _seen(z, hidden), _seen(dz, hidden)
+        for d_out, z_some, dz_some in zip(gradients[0].contiguous(), seen.split(1), of_seen.split(1), strict=True):
+            d_out = d_out.view(-1, len(collapse))
+            y = activated(z_some, mean, var, weight, bias, how.eps)
+            d_collapse.addmm_(d_out.t(), rows(y).view(-1, collapse.shape[1]))
+            dy = channels(torch.mm(d_out, collapse).view(1, -1, 1, hidden))
+            dy = torch.ops.aten.threshold_backward(dy, y, 0)
+            through, of_weight, of_bias = scaled_back(wide(dy), wide(z_some), mean, var, weight, how)
+            dz_some.copy_(through)
+            sums += torch.stack([of_weight, of_bias])
+        settle(of_seen, seen, mean, var, count, weight, sums, how)
+        dx, da, dw = form.backward(x, a, w, dz)
+        of_shift = shift_gradient(sums[1], var, weight, how)
+        return dx, da, dw, sums[0].to(weight.dtype), sums[1].to(weight.dtype), of_shift, d_collapse, None, None
+
+
+def _seen(z: Tensor, hidden: int) -> Tensor:
+    """Z (N, T', V, window·H) as BatchNorm sees it: (N, H, T'·V·window, 1), a view."""
+    return channels(z.view(len(z), -1, 1, hidden))

@@ -1,0 +1,50 @@
+"""The faster forms of operators in place of the plain ones, and back: same weights, same keys, same numbers."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from model import fast_msg3d, msg3d
+from model.batch_norm import WeightedBatchNorm1d, WeightedBatchNorm2d
+from model.fast_g3d import FastG3D
+from model.fast_gcn import FastMultiScaleGraphConv
+from model.fast_tcn import FastMultiScaleTemporalConv
+from model.ms_g3d import G3D
+from model.ms_gcn import MultiScaleGraphConv
+from model.ms_tcn import MultiScaleTemporalConv
+
+FASTER: dict[type[nn.Module], type[nn.Module]] = {
+    MultiScaleGraphConv: FastMultiScaleGraphConv,
+    G3D: FastG3D,
+    MultiScaleTemporalConv: FastMultiScaleTemporalConv,
+    msg3d.Model: fast_msg3d.FastModel,
+}
+COUNTING: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: WeightedBatchNorm1d,
+    nn.BatchNorm2d: WeightedBatchNorm2d,
+}
+
+
+def fuse(model: nn.Module) -> int:
+    """Have every operator of ``model`` that has a faster form use it; how many do.
+
+    Only classes change: parameters, buffers, hooks and the keys of the state dict stay what they are. Networks that
+    leave out absent bodies get BatchNorms that count these. What is exported is written down in plain operators.
+    """
+    changed = _turned(model, FASTER)
+    if changed:
+        _turned(model, COUNTING)
+    return changed
+
+
+def unfuse(model: nn.Module) -> int:
+    """Undo ``fuse``; how many operators are plain again."""
+    _turned(model, {fast: plain for plain, fast in COUNTING.items()})
+    return _turned(model, {fast: plain for plain, fast in FASTER.items()})
+
+
+def _turned(model: nn.Module, table: dict[type[nn.Module], type[nn.Module]]) -> int:
+    found = [module for module in model.modules() if type(module) in table]
+    for module in found:
+        module.__class__ = table[type(module)]
+    return len(found)

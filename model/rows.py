@@ -1,0 +1,66 @@
+"""What the faster forms of the operators share: rows of channels, folded weights, and when they are not to be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.normalize import Norms, alike
+
+
+def rows(x: Tensor) -> Tensor:
+    """(N, C, T, V) -> (N, T, V, C), every joint's channels side by side: a view of channels-last memory."""
+    return x.permute(0, 2, 3, 1).contiguous()
+
+
+def channels(x: Tensor) -> Tensor:
+    """(N, T, V, C) -> (N, C, T, V), a view."""
+    return x.permute(0, 3, 1, 2)
+
+
+def tracing() -> bool:
+    """Whether the network is being written down rather than run: what it is written down as are its plain operators."""
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return torch.compiler.is_compiling() or tracing
+
+
+def usual(x: Tensor, norms: Norms) -> bool:
+    """Whether to use the faster form: on a CPU, for BatchNorms of the usual kind.
+
+    On a GPU its many small products would cost more than they save.
+    """
+    return x.device.type == "cpu" and alike(norms) and not tracing()
+
+
+def frozen(norms: Norms) -> bool:
+    """Whether weights can take in the BatchNorms behind them: statistics stand still, and no gradient is asked for."""
+    return not norms[0].training and not torch.is_grad_enabled()
+
+
+def folded(weight: Tensor, bias: Tensor | None, norm: Any) -> tuple[Tensor, Tensor]:
+    """Weight (H, ...) and bias (H,) that do what these and the BatchNorm behind them do.
+
+    W' = s W and b' = s (b - mean) + t, where s = weight / sqrt(var + eps) and t = bias of the BatchNorm.
+    """
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    mean = norm.running_mean if bias is None else norm.running_mean - bias
+    return weight * scale.view(-1, *[1] * (weight.dim() - 1)), norm.bias - mean * scale
+
+
+def in_one_type(forward: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """Under autocast: the input in autocast's type, and the rest as ``forward`` does it, without autocast."""
+
+    @wraps(forward)
+    def cast(self: Any, x: Tensor) -> Tensor:
+        device = x.device.type
+        if tracing() or not torch.is_autocast_enabled(device):
+            return forward(self, x)
+        x = x.to(torch.get_autocast_dtype(device))
+        with torch.autocast(device, enabled=False):
+            return forward(self, x)
+
+    return cast
