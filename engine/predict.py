@@ -18,6 +18,7 @@ from clips.store import Store, open_store
 from clips.streams import Clip, stream_of_file
 from command_line import Parser, exit_code, whole_number
 from engine.predictor import Prediction, Predictor
+from engine.stream import Live, run_stream
 from errors import InputError, did_you_mean
 
 
@@ -36,6 +37,13 @@ def run(argv: Sequence[str] | None = None) -> int:
         allow_import=given.allow_import,
         class_names=names,
     )
+    if given.stream:
+        if given.clips:
+            raise InputError("--stream reads frames from its input: name no clips")
+        held = {"hop": given.hop, "window": given.window, "min_frames": given.min_frames, "keep": given.keep}
+        return run_stream(Live(predictor, **held, fps=given.fps, top=given.top), sys.stdin)
+    if not given.clips:
+        raise InputError("name at least one clip, or --stream")
     damaged = 0
     listed = [found for source in given.clips for found in named_clips(source)]
     for name, clip in tqdm(listed, unit="clip", disable=None if len(listed) > 1 else True):
@@ -54,8 +62,8 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser("engine.predict", description="Say what clips are taken for.", allow_abbrev=False)
     about = "a recording (.skeleton, .json, .csv, .npy, .pkl, a folder of frames), a folder of them, or STORE:NAME"
-    parser.add_argument("clips", nargs="+", metavar="CLIP", help=about)
-    about = "checkpoints of this program (checkpoints/best.pt); those of several streams are averaged"
+    parser.add_argument("clips", nargs="*", metavar="CLIP", help=about)
+    about = "checkpoints of this program (checkpoints/best.pt), averaged if several; or an .onnx of engine.export"
     parser.add_flag("--weights", nargs="+", required=True, metavar="FILE", help=about)
     parser.add_flag("--fusion-weights", nargs="+", type=float, metavar="W", help="of each file (default: 1)")
     parser.add_flag("--top", type=whole_number(1), default=5, metavar="K", help="likeliest classes (default: 5)")
@@ -63,6 +71,17 @@ def _parser() -> Parser:
     parser.add_flag("--class-names", metavar="FILE", help="one a line (default: those in the checkpoint)")
     parser.add_flag("--device", default="cpu", metavar="NAME", help="cpu or cuda (default: cpu)")
     parser.add_flag("--allow-import", nargs="+", default=[], metavar="PACKAGE", help="whose classes a file may name")
+    about = "frames as lines of JSON on standard input, a label for every --hop of them: docs/export.md"
+    parser.add_flag("--stream", action="store_true", help=about)
+    parser.add_flag("--hop", type=whole_number(1), default=15, metavar="N", help="frames between labels (default: 15)")
+    about = "the last frames that are looked at (default: 300)"
+    parser.add_flag("--window", type=whole_number(1), default=300, metavar="N", help=about)
+    about = "frames that somebody must be in before there is a label (default: 15)"
+    parser.add_flag("--min-frames", type=whole_number(1), default=15, metavar="N", help=about)
+    about = "how much likelier another class must be to take over at once (default: 0.1)"
+    parser.add_flag("--keep", type=float, default=0.1, metavar="P", help=about)
+    about = "frames a second, where t is in seconds (default: t is the number of a frame)"
+    parser.add_flag("--fps", type=float, default=None, metavar="F", help=about)
     return parser
 
 

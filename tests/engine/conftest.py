@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tensorboardX.proto.event_pb2 import Event
+from torch import nn
+
+from engine.build import build_model
+from engine.config import make_config
+from engine.provenance import as_mapping
+from graph.layouts import find_layout
 
 OWN = """
 import torch
@@ -149,3 +156,52 @@ def same(load: Any, differences: Any, read_curves: Any) -> Any:
 
 def read_pickle(path: Path) -> dict[str, list[float]]:
     return {name: row.tolist() for name, row in pickle.loads(path.read_bytes()).items()}
+
+
+FRAMES = 12
+NARROW: dict[str, dict[str, Any]] = {
+    "msg3d": {"num_gcn_scales": 2, "num_g3d_scales": 2, "widths": [6, 6, 12]},
+    "mstgcn": {"block_args": [[3, 8, False, 1], [8, 16, True, 2]]},
+    "dgstgcn": {"widths": [8, 16], "num_stages": 2, "inflate_stages": [2], "down_stages": [2]},
+    "msagcn": {"widths": [40, 40, 40], "window_size": FRAMES},
+}
+
+
+@pytest.fixture(scope="session")
+def saved() -> Callable[..., Path]:
+    """``saved(folder, network, layout, bodies, stream, steps)``: a checkpoint of a narrow network that has seen clips.
+
+    The means of its BatchNorms are those of clips, as training leaves them, so that features are of the usual size.
+    """
+
+    def make(
+        folder: Path, network: str, layout: str, bodies: int, stream: str = "joint", steps: Sequence[Any] = ()
+    ) -> Path:
+        skeleton = find_layout(layout)
+        graph = {"graph": "graph.custom.AdjMatrixGraph", "graph_args": {"layout": layout}}
+        sizes = {"num_class": 5, "num_point": skeleton.num_joints, "num_person": bodies}
+        values = {
+            "model": f"model.{network}.Model",
+            "model_args": {**graph, **sizes, **NARROW[network]},
+            "stream": stream,
+            "test_feeder_args": {"transforms": list(steps) or [{"crop_resize": {"window": FRAMES}}, "stream"]},
+            "seed": 3,
+        }
+        config = make_config(values, {})
+        model = build_model(config)
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.momentum = None  # the mean over all batches
+        with torch.no_grad():
+            for _ in range(2):
+                model.train()(torch.randn(4, 3, FRAMES, skeleton.num_joints, bodies))
+            model.fc.weight.copy_(torch.randn_like(model.fc.weight) / 4)  # type: ignore[operator,arg-type,union-attr]
+        facts = {"channels": 3, "frames": 20, "joints": skeleton.num_joints, "bodies": bodies}
+        facts |= {"lineage": "own", "dims": 3}
+        facts |= {"skeleton": as_mapping(skeleton), "class_names": ["run", "jump", "sit", "wave", "größer"]}
+        content = {"format": 1, "config": asdict(config), "progress": {}, "model": model.state_dict(), "data": facts}
+        path = folder / f"{network}_{layout}_{bodies}_{stream}.pt"
+        torch.save({**content, "optimizer": {}, "precision": {}}, path)
+        return path
+
+    return make

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,59 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from engine import export, export_files, predict
-from engine.build import build_model
-from engine.config import make_config
 from engine.export import export as write
 from engine.export_checks import ParityError
 from engine.export_plan import Plan, made_clips, make_plan
 from engine.joined import Derived
 from engine.predictor import Predictor
-from engine.provenance import as_mapping
 from errors import InputError
 from graph.layouts import find_layout
 
 FRAMES = 12
-NARROW: dict[str, dict[str, Any]] = {
-    "msg3d": {"num_gcn_scales": 2, "num_g3d_scales": 2, "widths": [6, 6, 12]},
-    "mstgcn": {"block_args": [[3, 8, False, 1], [8, 16, True, 2]]},
-    "dgstgcn": {"widths": [8, 16], "num_stages": 2, "inflate_stages": [2], "down_stages": [2]},
-    "msagcn": {"widths": [40, 40, 40], "window_size": FRAMES},
-}
-
-
-def saved(
-    folder: Path, network: str, layout: str, bodies: int, stream: str = "joint", steps: Sequence[Any] = ()
-) -> Path:
-    """A checkpoint of a narrow network whose BatchNorms have seen clips, as training would leave it."""
-    skeleton = find_layout(layout)
-    graph = {"graph": "graph.custom.AdjMatrixGraph", "graph_args": {"layout": layout}}
-    sizes = {"num_class": 5, "num_point": skeleton.num_joints, "num_person": bodies}
-    values = {
-        "model": f"model.{network}.Model",
-        "model_args": {**graph, **sizes, **NARROW[network]},
-        "stream": stream,
-        "test_feeder_args": {"transforms": list(steps) or [{"crop_resize": {"window": FRAMES}}, "stream"]},
-        "seed": 3,
-    }
-    config = make_config(values, {})
-    model = build_model(config)
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = None  # the mean over all batches, so that features are of the size that training gives
-    with torch.no_grad():
-        for _ in range(2):
-            model.train()(torch.randn(4, 3, FRAMES, skeleton.num_joints, bodies))
-        model.fc.weight.copy_(torch.randn_like(model.fc.weight))  # type: ignore[operator,arg-type,union-attr]
-    facts = {"channels": 3, "frames": 20, "joints": skeleton.num_joints, "bodies": bodies, "lineage": "own", "dims": 3}
-    facts |= {"skeleton": as_mapping(skeleton), "class_names": ["run", "jump", "sit", "wave", "größer"]}
-    content = {"format": 1, "config": asdict(config), "progress": {}, "model": model.state_dict(), "data": facts}
-    path = folder / f"{network}_{layout}_{bodies}_{stream}.pt"
-    torch.save({**content, "optimizer": {}, "precision": {}}, path)
-    return path
+NETWORKS = ("msg3d", "mstgcn", "dgstgcn", "msagcn")
 
 
 @pytest.fixture(scope="module")
-def two_streams(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def two_streams(saved: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("streams")
     return [str(saved(folder, "dgstgcn", "coco-17", 2, stream)) for stream in ("joint", "bone_motion")]
 
@@ -166,7 +126,9 @@ def test_one_input_where_the_graph_can_make_the_streams(two_streams: list[str], 
 BONES = find_layout("coco-17").bone_pairs
 
 
-def test_one_input_is_refused_where_it_would_be_another_thing(two_streams: list[str], tmp_path: Path) -> None:
+def test_one_input_is_refused_where_it_would_be_another_thing(
+    two_streams: list[str], saved: Any, tmp_path: Path
+) -> None:
     sampled = [{"uniform_sample": {"clip_len": FRAMES, "seed": 1}}]
     with_motion = saved(tmp_path, "dgstgcn", "coco-17", 2, "joint_motion", ["stream", *sampled])
     with pytest.raises(InputError, match="what comes after the stream in its feeder changes it"):
@@ -270,7 +232,7 @@ def test_files_that_are_no_exports_are_refused(exported: Path, tmp_path: Path, t
         Predictor.load([exported, two_streams[0]])
 
 
-def test_a_network_for_one_length_says_so(tmp_path: Path) -> None:
+def test_a_network_for_one_length_says_so(saved: Any, tmp_path: Path) -> None:
     plan = make_plan(Predictor.load([saved(tmp_path, "msagcn", "coco-17", 1)]), [])
     with pytest.raises(InputError, match="is for clips of 12 frames alone"):
         write(plan, tmp_path / "model.onnx", frames="dynamic")
@@ -286,13 +248,13 @@ def test_made_clips_differ_and_one_is_of_one_body(two_streams: list[str]) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("bodies", [1, 2])
 @pytest.mark.parametrize("layout", ["ntu-rgb+d", "coco-17"])
-@pytest.mark.parametrize("network", NARROW)
-def test_every_network_becomes_onnx_and_pt2(tmp_path: Path, network: str, layout: str, bodies: int) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_becomes_onnx_and_pt2(saved: Any, tmp_path: Path, network: str, layout: str, bodies: int) -> None:
     predictor = Predictor.load([saved(tmp_path, network, layout, bodies)])
     plan = make_plan(predictor, [])
     for kind in ("onnx", "pt2"):
         free = network != "msagcn" and (kind, network) != ("pt2", "msg3d")
         assert "largest difference" in write(plan, tmp_path / f"model.{kind}", frames="dynamic" if free else None)
     clip = np.random.default_rng(1).normal(size=(3, 20, find_layout(layout).num_joints, bodies)).astype(np.float32)
-    found = Predictor.load([tmp_path / "model.onnx"])(clip)
-    np.testing.assert_allclose(found.scores, predictor(clip).scores, atol=1e-4)
+    found, wanted = Predictor.load([tmp_path / "model.onnx"])(clip), predictor(clip)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-4 * max(1, np.abs(wanted.scores).max()))
