@@ -146,7 +146,7 @@ def _ranks(poses: Poses) -> NDArray[np.int64]:
 
 def _motion(coordinates: NDArray[np.float64]) -> float:
     """How much a body moves: of every joint the standard deviations while it is seen, added up; (L, V, D)."""
-    seen = coordinates.any(axis=2)[..., None]
+    seen: NDArray[np.bool_] = (coordinates != 0).any(axis=2, keepdims=True)
     if not seen.any():
         return -1.0
     times = np.maximum(seen.sum(axis=0), 1)
