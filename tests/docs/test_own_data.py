@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import pickle
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,8 +44,13 @@ def commands(text: str) -> list[str]:
 def execute(command: str, network: Sequence[str]) -> None:
     """What the shell would do, in this process: small networks and one epoch, one more if resumed, on a CPU."""
     words = shlex.split(command)[1:]
-    if words[0] == "-m" and words[1].startswith("data_gen."):
+    if "<" in words:
+        sys.stdin = io.StringIO(Path(words.pop()).read_text())
+        words.remove("<")
+    if (words[0] == "-m" and words[1].split(".")[0] == "data_gen") or words[1] in ("engine.predict", "engine.export"):
         code = exit_code(importlib.import_module(words[1]).run, words[2:])
+    elif words[1] == "engine.report":
+        code = importlib.import_module("engine.report.__main__").main(words[2:])
     elif words[0] == "-m":
         assert words[1] == "engine.show"
         code = show.main(words[2:])
@@ -102,6 +109,9 @@ def gym(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data/gym_skeleton.yaml").write_text(skeleton)
     for file in ("gym_labels.csv", "labels.csv"):
         (tmp_path / "data" / file).write_text("\n".join(rows))
+    monkeypatch.setattr("sys.stdin", sys.stdin)  # commands may be given another
+    frames = [{"t": t, "bodies": [{"joints": pose}]} for t, pose in enumerate(np.random.rand(40, 7, 3).tolist())]
+    (tmp_path / "data/gym_live.jsonl").write_text("\n".join(json.dumps(frame) for frame in frames))
     write_recordings(tmp_path / "data/gym_poses", "csv", read_layout("data/gym_skeleton.yaml").joints, names)
     for form, name in (("openpose", "openpose-25"), ("alphapose", "halpe-26"), ("mmpose", "coco-17")):
         write_recordings(tmp_path / "data" / form, form, ESTIMATORS[name].joints, names)
@@ -109,9 +119,11 @@ def gym(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_own_data_from_poses_to_fused_streams(gym: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("with_export", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_own_data_from_poses_to_fused_streams(gym: Path, with_export: bool, capsys: pytest.CaptureFixture[str]) -> None:
     for command in commands(OWN):
-        execute(command, NARROW)
+        if with_export or "gym.onnx" not in command:
+            execute(command, NARROW)
     assert CompactStore("data/gym", "test").names[0] == "bob_squat_1"
     assert len(CompactStore("data/gym", "test").names) == len(CompactStore("data/gym", "train").names) == 12
     assert (gym / "data/gym/class_names.txt").read_text().split() == sorted(EXERCISES)
@@ -121,7 +133,15 @@ def test_own_data_from_poses_to_fused_streams(gym: Path, capsys: pytest.CaptureF
     assert {name: (C, V, M) for name, (C, _, V, M) in shapes.items()} == {
         **{"openpose": (3, 25, 2), "mmpose": (2, 17, 1), "mediapipe": (3, 33, 1)},
     }
-    assert "24 recordings have more than 2 people, up to 3" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "24 recordings have more than 2 people, up to 3" in said
+    assert "bob_squat_1\n" in said
+    assert (gym / "gym_report/index.html").is_file()
+    if with_export:
+        assert "gym.onnx: " in said
+        assert "largest difference of logits" in said
+        assert {json.loads(line)["clip"] for line in said.splitlines() if line.startswith('{"clip"')} >= {"ann_squat_1"}
+        assert '{"frame": 39, "label": "' in said
 
 
 def test_own_data_names_every_skeleton_and_network() -> None:
