@@ -22,7 +22,7 @@ from model.normalize import (
     wide,
 )
 from model.products import FewChannels, Product, best_product
-from model.rows import channels, folded, frozen, in_one_type, rows, usual
+from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
 
 class FastG3D(G3D):
@@ -41,14 +41,19 @@ class FastG3D(G3D):
         if not usual(x, norms):
             return super().forward(x)
         form = best_product(len(graph_conv.A), self.window, windows.stride, x.shape[1], conv.out_channels)
-        x, adjacency = rows(x), graph_conv.adjacency().to(x.dtype)
+        x = rows(x)
         weight, collapse = conv.weight.flatten(1), self.out_conv.weight
         if frozen(norms):
-            weight, bias = folded(weight, conv.bias, norm)
-            collapse, out_bias = folded(collapse, self.out_conv.bias, self.out_bn)
-            a, w = form.arranged(adjacency, weight.to(x.dtype))
-            return channels(_collapsed(x, a, w, bias, _side_by_side(collapse).to(x.dtype), out_bias, form))
-        a, w = form.arranged(adjacency, weight.to(x.dtype))
+
+            def fold() -> tuple[Tensor, ...]:
+                w, bias = folded(weight, conv.bias, norm)
+                out_w, out_bias = folded(collapse, self.out_conv.bias, self.out_bn)
+                adjacency = graph_conv.adjacency().to(x.dtype)
+                every = *form.arranged(adjacency, w), bias.repeat(form.window), _side_by_side(out_w), out_bias
+                return tuple(tensor.to(x.dtype) for tensor in every)
+
+            return channels(_collapsed(x, form, *once(self, fold)))
+        a, w = form.arranged(graph_conv.adjacency().to(x.dtype), weight.to(x.dtype))
         how = how_now([norm])
         out, mean, var, count = _Collapsed.apply(  # type: ignore[no-untyped-call]
             x, a, w, *affine([norm]), conv.bias, _side_by_side(collapse).to(x.dtype), form, how
@@ -63,11 +68,10 @@ def _side_by_side(collapse: Tensor) -> Tensor:
 
 
 def _collapsed(
-    x: Tensor, a: Tensor, w: Tensor, bias: Tensor, collapse: Tensor, out_bias: Tensor, form: Product
+    x: Tensor, form: Product, a: Tensor, w: Tensor, bias: Tensor, collapse: Tensor, out_bias: Tensor
 ) -> Tensor:
     """All of G3D with BatchNorms folded, piece by piece: (N, T, V, C) -> (N, T', V, O)."""
     x = form.clips(x)
-    bias, out_bias = bias.repeat(form.window).to(x.dtype), out_bias.to(x.dtype)
     out = x.new_empty(len(x), form.windows(x), x.shape[2], len(collapse))
     for clip, frames, windows in form.pieces(x, a, w):
         piece = out[clip, windows]

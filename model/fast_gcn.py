@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.ms_gcn import MultiScaleGraphConv
 from model.normalize import normalize
 from model.products import Product, best_product
-from model.rows import channels, folded, frozen, in_one_type, rows, usual
+from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
 
 class FastMultiScaleGraphConv(MultiScaleGraphConv):
@@ -29,8 +29,12 @@ class FastMultiScaleGraphConv(MultiScaleGraphConv):
         form = best_product(len(self.A), 1, 1, x.shape[1], conv.out_channels)
         x, weight = rows(x), conv.weight.flatten(1)
         if frozen([norm]):
-            weight, bias = folded(weight, conv.bias, norm)
-            a, w = form.arranged(self.adjacency().to(x.dtype), weight.to(x.dtype))
+
+            def fold() -> tuple[Tensor, Tensor, Tensor]:
+                w, bias = folded(weight, conv.bias, norm)
+                return *form.arranged(self.adjacency().to(x.dtype), w.to(x.dtype)), bias.to(x.dtype)
+
+            a, w, bias = once(self, fold)
 
             def finish(z: Tensor) -> Tensor:
                 return z.add_(bias).relu_() if relu else z.add_(bias)

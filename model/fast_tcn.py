@@ -23,7 +23,7 @@ from model.normalize import (
     update,
     wide,
 )
-from model.rows import channels, folded, frozen, in_one_type, rows, usual
+from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 from model.taps import Planes, add_branches, branches_back, by_plane, in_time, pooled
 from model.temporal_conv import Projection
 
@@ -56,7 +56,8 @@ class FastMultiScaleTemporalConv(MultiScaleTemporalConv):
         if not usual(x, norms) or not isinstance(self.residual, nn.Identity | Projection):
             return super().forward(x)
         if frozen(norms):
-            return channels(_folded_branches(rows(x), parts, self.activation))
+            weights = once(self, lambda: _fold(parts, x.dtype))
+            return channels(_folded_branches(rows(x), parts, weights, self.activation))
         return _trained(x, parts, self.activation)
 
     def _parts(self) -> _Parts:
@@ -103,40 +104,57 @@ def _trained(x: Tensor, parts: _Parts, relu: bool) -> Tensor:
     return normalize(channels(branches), parts.out_norms, shift=shift, plus=residual, relu=relu)
 
 
-def _folded_branches(x: Tensor, parts: _Parts, relu: bool) -> Tensor:
-    """(N, T, V, C) -> (N, T', V, O), every BatchNorm folded into the convolution before it."""
-    dtype, stride, frames = x.dtype, parts.stride, x.shape[1]
+class _Folded(NamedTuple):
+    """Weights that have taken in the BatchNorms behind them: (C, 5b) and its bias, (branch, tap, b, b), the pool's.
+
+    ``direct`` (C, O), and ``bias`` for all, is what residual and sixth branch take from the centres.
+    """
+
+    reduce: Tensor
+    reduce_bias: Tensor
+    kernels: Tensor
+    pool_scale: Tensor
+    direct: Tensor
+    bias: Tensor
+
+
+def _fold(parts: _Parts, dtype: torch.dtype) -> _Folded:
     pairs = [folded(c.weight, c.bias, n) for c, n in zip(parts.reduce, parts.reduce_norms, strict=True)]
-    reduce, reduce_bias = (torch.cat(part).to(dtype) for part in zip(*pairs, strict=True))
+    reduce, reduce_bias = (torch.cat(part) for part in zip(*pairs, strict=True))
     dilated = [folded(c.weight, c.bias, n) for c, n in zip(parts.dilated, parts.out_norms, strict=False)]
-    kernels = _kernels([weight for weight, _ in dilated]).to(dtype)
+    kernels = _kernels([weight for weight, _ in dilated])
     *_, pool_norm, plain_norm = parts.out_norms
     pool_scale, pool_bias = folded(torch.ones_like(pool_norm.weight), None, pool_norm)
     plain, plain_bias = folded(parts.plain.weight, parts.plain.bias, plain_norm)
-    last, pool = len(plain), slice(-len(plain) - len(pool_scale), -len(plain))
     bias = torch.cat([*(bias for _, bias in dilated), pool_bias, plain_bias])
-    direct = x.new_zeros(len(bias), x.shape[3])  # what the residual and the sixth branch take from the centres alone
-    direct[-last:] = plain.flatten(1)
+    direct = plain.new_zeros(len(bias), plain.shape[1])
+    direct[-len(plain) :] = plain.flatten(1)
     if parts.projection is not None:
         projection, residual_bias = folded(
             parts.projection.conv.weight, parts.projection.conv.bias, parts.projection.bn
         )
         direct, bias = direct + projection.flatten(1), bias + residual_bias
-    reduce, direct, bias, pool_scale = reduce.flatten(1).t(), direct.to(dtype).t(), bias.to(dtype), pool_scale.to(dtype)
+    every = reduce.flatten(1).t(), reduce_bias, kernels, pool_scale, direct.t(), bias
+    return _Folded(*(tensor.to(dtype) for tensor in every))
 
-    y = Planes(x, reduce.shape[1], frames, stride)
-    out = x.new_empty(len(x), y.centres, x.shape[2], len(bias))
+
+def _folded_branches(x: Tensor, parts: _Parts, f: _Folded, relu: bool) -> Tensor:
+    """(N, T, V, C) -> (N, T', V, O), every BatchNorm folded into the convolution before it."""
+    stride, frames, width, last = parts.stride, x.shape[1], f.reduce.shape[1], parts.plain.out_channels
+    pool = slice(-len(f.pool_scale) - last, -last)
+    y = Planes(x, width, frames, stride)
+    out = x.new_empty(len(x), y.centres, x.shape[2], len(f.bias))
     for clip, of_clip in zip(by_plane(x, stride), out, strict=True):
         for some, plane in zip(clip.split([len(plane) for plane in y.inside]), y.inside, strict=True):
-            torch.addmm(reduce_bias, some.flatten(0, 1), reduce, out=plane.view(-1, reduce.shape[1])).relu_()
-        centres, flat = clip[: y.centres].flatten(0, 1), of_clip.view(-1, len(bias))
+            torch.addmm(f.reduce_bias, some.flatten(0, 1), f.reduce, out=plane.view(-1, width)).relu_()
+        centres, flat = clip[: y.centres].flatten(0, 1), of_clip.view(-1, len(f.bias))
         if parts.projection is None:
-            torch.add(centres, bias, out=flat)
-            flat[:, -last:].addmm_(centres, direct[:, -last:])
+            torch.add(centres, f.bias, out=flat)
+            flat[:, -last:].addmm_(centres, f.direct[:, -last:])
         else:
-            torch.addmm(bias, centres, direct, out=flat)
-        add_branches(y, kernels, of_clip)
-        of_clip[..., pool].addcmul_(pooled(y, slice(-len(pool_scale), None)), pool_scale)
+            torch.addmm(f.bias, centres, f.direct, out=flat)
+        add_branches(y, f.kernels, of_clip)
+        of_clip[..., pool].addcmul_(pooled(y, slice(-len(f.pool_scale), None)), f.pool_scale)
         if relu:
             of_clip.relu_()
     return out

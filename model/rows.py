@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from model.normalize import Norms, alike
+
+T = TypeVar("T")
+
+_HELD: ContextVar[dict[Any, Any] | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def one_pass() -> Iterator[None]:
+    """Within, weights stay as they are: what ``once`` has made is used again, and forgotten at the end."""
+    token = _HELD.set({})
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
+def once(owner: Any, make: Callable[[], T]) -> T:
+    """What ``make`` gives for ``owner``; within ``one_pass``, what it gave the first time."""
+    held = _HELD.get()
+    if held is None:
+        return make()
+    if owner not in held:
+        held[owner] = make()
+    found: T = held[owner]
+    return found
 
 
 def rows(x: Tensor) -> Tensor:
