@@ -1,0 +1,117 @@
+"""CPU time and memory of networks against a peer's: ``python3 -m benchmarks.speed --peer msg3d=DIR``.
+
+Both run in one process and take turns, on one thread; what counts is CPU time. The peer is measured as it is published,
+and again after three calls of glibc's mallopt that keep freed memory in the process, which make it faster as well:
+each in processes of its own, since these calls cannot be undone. Beside every ratio stands how far both are apart in
+float64. Our own figures are appended to benchmarks/history.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from command_line import Parser, exit_code, whole_number
+from data_gen.prepare import ROOT
+from errors import InputError, one_of
+
+HISTORY = Path(__file__).parent / "history.jsonl"
+_FILES = {"msg3d": "model/msg3d.py"}
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; the exit code is 1 where the peer and ours are not equal to 1e-12.
+
+    Raises:
+        InputError: a peer is not the checkout it should be, or a measurement fails.
+    """
+    parser = Parser("benchmarks.speed", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_flag("--peer", nargs="+", required=True, metavar="NAME=DIR", help="checkouts: msg3d")
+    parser.add_flag("--frames", nargs="+", type=whole_number(1), default=[100, 300], metavar="T")
+    parser.add_flag("--clips", nargs="+", type=whole_number(1), default=[8, 2], metavar="N", help="for each T")
+    parser.add_flag(
+        "--absent", nargs="+", type=float, default=[0.0, 0.75], metavar="P", help="shares of one-body clips"
+    )
+    parser.add_flag("--pairs", type=whole_number(1), default=5, metavar="N", help="turns of each (default: 5)")
+    parser.add_flag("--no-memory", action="store_true", help="leave memory out")
+    given = parser.parse_strictly(argv)
+    if len(given.frames) != len(given.clips):
+        raise InputError(f"--frames has {len(given.frames)} values and --clips {len(given.clips)}, wanted one each")
+    equal = True
+    for network, _, folder in (peer.partition("=") for peer in given.peer):
+        one_of("--peer", network, _FILES)
+        if not (Path(folder) / _FILES[network]).is_file():
+            raise InputError(f"{folder}: no {_FILES[network]} in it")
+        order = {"network": network, "peer": str(Path(folder).resolve()), "pairs": given.pairs}
+        print(f"{network}: 1 thread, CPU time, median of {given.pairs} pairs (lowest to highest)")
+        for clips, frames in zip(given.clips, given.frames, strict=True):
+            for absent in given.absent:
+                if round(clips * absent) in (0, clips) and absent:
+                    continue  # so few clips have no such share
+                for phase in ("evaluation", "training"):
+                    case = order | {"phase": phase, "clips": clips, "frames": frames, "absent": absent}
+                    equal &= _time(case)
+        if not given.no_memory:
+            for phase, clips in (("training", 2), ("evaluation", 8)):
+                _memory(order | {"phase": phase, "clips": clips, "frames": 300, "absent": 0.0, "allocator": False})
+    return 0 if equal else 1
+
+
+def _time(case: dict[str, Any]) -> bool:
+    """Both ratios of one case, and whether both networks give the same."""
+    small = case | {"clips": 4, "frames": min(case["frames"], 40), "allocator": False, "measure": "equality"}
+    apart = _child(small)
+    texts, ours = [], {}
+    for allocator in (False, True):
+        pairs = _child(case | {"allocator": allocator, "measure": "time"})["seconds"]
+        ratios = sorted(theirs / mine for theirs, mine in pairs)
+        kind = "allocator-tuned" if allocator else "as published"
+        ours[kind] = statistics.median(mine for _, mine in pairs)
+        texts.append(
+            f"{statistics.median(ratios):.2f}x ({ratios[0]:.2f} to {ratios[-1]:.2f}) {kind}, {ours[kind]:.2f} s"
+        )
+    far = ", ".join(f"{name} {value:.0e}" for name, value in apart.items())
+    name = f"{case['phase']} N={case['clips']} T={case['frames']} one-body {case['absent']:.0%}"
+    print(f"  {name}: {'; '.join(texts)}; float64: {far}", flush=True)
+    _note(case, {"seconds": ours})
+    return all(value <= 1e-12 for value in apart.values())
+
+
+def _memory(case: dict[str, Any]) -> None:
+    """Peak resident memory over what is there before, and what is saved for backward."""
+    theirs, mine = (_child(case | {"measure": side}) for side in ("peer", "ours"))
+    text = f"peak over baseline {mine['peak'] / 1e6:.0f} of {theirs['peak'] / 1e6:.0f} MB"
+    text += f" ({mine['peak'] / theirs['peak']:.2f})"
+    if theirs["saved"]:
+        text += f", saved for backward {mine['saved'] / 1e6:.0f} of {theirs['saved'] / 1e6:.0f} MB"
+        text += f" ({mine['saved'] / theirs['saved']:.2f})"
+    print(f"  {case['phase']} N={case['clips']} T={case['frames']}: {text}", flush=True)
+    _note(case, mine)
+
+
+def _child(order: dict[str, Any]) -> dict[str, Any]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "benchmarks.speed_child", json.dumps(order)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"measuring failed: {done.stderr.strip()[-500:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _note(case: dict[str, Any], found: dict[str, Any]) -> None:
+    kept = {name: case[name] for name in ("network", "phase", "clips", "frames", "absent")}
+    line = {"when": time.strftime("%Y-%m-%d"), **kept, **found}
+    with HISTORY.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(run))
