@@ -84,10 +84,10 @@ class Process:
             err += f"it hangs: no end after {PATIENCE:.0f} s"
         return Ended(self.popen.returncode, out.splitlines(), err.splitlines(), time.monotonic() - self.began)
 
-    def until(self, come: Callable[[], bool]) -> None:
-        """Wait for something, or for the end of the process."""
+    def until(self, come: Callable[[], bool], pause: float = 0.002) -> None:
+        """Wait for something, or for the end of the process; look every ``pause`` seconds."""
         while not come() and self.popen.poll() is None and time.monotonic() - self.began < PATIENCE:
-            time.sleep(0.002)
+            time.sleep(pause)
 
 
 @dataclass
@@ -224,16 +224,17 @@ def _terminate(run: Disturbed) -> None:
 def _kill_in_saving(run: Disturbed) -> None:
     """When a file appears beside those that are whole."""
     before, process = (_saved(run), run.start())
-    wanted, seen = int(run.rng.integers(1, 25)), set()
+    left, there = int(run.rng.integers(1, 8)), False
 
     def come() -> bool:
+        nonlocal left, there
+        before = there
         with contextlib.suppress(OSError):
-            for path in (run.folder / "checkpoints").iterdir():
-                if ".partial." in path.name:
-                    seen.add((path.name, path.stat().st_ino))
-        return len(seen) >= wanted
+            there = any(".partial." in name for name in os.listdir(run.folder / "checkpoints"))
+        left -= there and not before
+        return left <= 0
 
-    process.until(come)
+    process.until(come, pause=0.0002)
     time.sleep(run.rng.uniform(0, 0.01))
     process.popen.kill()
     run.struck(process, before, [-signal.SIGKILL])
