@@ -27,7 +27,7 @@ NARROW = {
     "model.msagcn.Model": ["widths=[40,40,40]", "window_size=8"],
 }
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-RUNS = sorted(path for path in CONFIG.glob("*/*.yaml") if path.parent.name not in ("_base", "skeletons"))
+RUNS = sorted(path for path in CONFIG.glob("*/*.yaml") if path.parent.name not in ("_base", "skeletons", "tables"))
 
 
 def name(path: Path) -> str:
