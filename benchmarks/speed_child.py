@@ -45,6 +45,9 @@ def build(network: str, peer: str) -> tuple[nn.Module, nn.Module]:
     sys.path.insert(0, peer)
     theirs: nn.Module = importlib.import_module(f"model.{network}").Model(**_PUBLISHED[network])
     theirs.load_state_dict(ours.state_dict())
+    for name, fixed in [(n.removesuffix(".A"), b) for n, b in ours.named_buffers() if n.endswith(".A")]:
+        module = theirs.get_submodule(name)  # whose graphs are no buffers, and off by a last bit of float32
+        module.__dict__["A_powers" if "A_powers" in module.__dict__ else "A_scales"] = fixed.flatten(0, 1).clone()
     fuse(ours)
     return theirs, ours
 

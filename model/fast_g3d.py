@@ -24,6 +24,8 @@ from model.normalize import (
 from model.products import FewChannels, Product, best_product
 from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
+_WINDOWS = 32  # whose hidden channels go through BatchNorm, ReLU and the sum over frames together
+
 
 class FastG3D(G3D):
     """The same numbers as ``G3D``, same weights.
@@ -105,11 +107,10 @@ class _Collapsed(torch.autograd.Function):
         """(N, T, V, C) -> (N, T', V, O); mean (C,), variance (C,) and count () of what BatchNorm sees."""
         hidden = len(weight)
         z = form.forward(x, a, w, hidden)
-        seen = _seen(z, hidden)
-        mean, var, count = moments(wide(seen), how, shift)
+        mean, var, count = moments(wide(_seen(z, hidden)), how, shift)
         out = z.new_empty(*z.shape[:3], len(collapse))
-        for some, z_some in zip(out, seen.split(1), strict=True):
-            y = activated(z_some, mean, var, weight, bias, how.eps)
+        for some, z_some in zip(_pieces(out), _pieces(z), strict=True):
+            y = activated(_seen(z_some, hidden), mean, var, weight, bias, how.eps)
             torch.mm(rows(y).view(-1, collapse.shape[1]), collapse.t(), out=some.view(-1, len(collapse)))
         keep = None if isinstance(form, FewChannels) else z
         ctx.save_for_backward(x, a, w, weight, bias, collapse, mean, var, count, keep)
@@ -125,20 +126,24 @@ class _Collapsed(torch.autograd.Function):
         z = form.forward(x, a, w, hidden) if z is None else z
         dz, d_collapse = torch.empty_like(z), torch.zeros_like(collapse)
         sums = mean.new_zeros(2, hidden)
-        seen, of_seen = _seen(z, hidden), _seen(dz, hidden)
-        for d_out, z_some, dz_some in zip(gradients[0].contiguous(), seen.split(1), of_seen.split(1), strict=True):
-            d_out = d_out.view(-1, len(collapse))
+        for d_out, z_some, dz_some in zip(*map(_pieces, (gradients[0].contiguous(), z, dz)), strict=True):
+            d_out, z_some = d_out.view(-1, len(collapse)), _seen(z_some, hidden)
             y = activated(z_some, mean, var, weight, bias, how.eps)
             d_collapse.addmm_(d_out.t(), rows(y).view(-1, collapse.shape[1]))
             dy = channels(torch.mm(d_out, collapse).view(1, -1, 1, hidden))
             dy = torch.ops.aten.threshold_backward(dy, y, 0)
             through, of_weight, of_bias = scaled_back(wide(dy), wide(z_some), mean, var, weight, how)
-            dz_some.copy_(through)
+            _seen(dz_some, hidden).copy_(through)
             sums += torch.stack([of_weight, of_bias])
-        settle(of_seen, seen, mean, var, count, weight, sums, how)
+        settle(_seen(dz, hidden), _seen(z, hidden), mean, var, count, weight, sums, how)
         dx, da, dw = form.backward(x, a, w, dz)
         of_shift = shift_gradient(sums[1], var, weight, how)
         return dx, da, dw, sums[0].to(weight.dtype), sums[1].to(weight.dtype), of_shift, d_collapse, None, None
+
+
+def _pieces(x: Tensor) -> tuple[Tensor, ...]:
+    """(N, T', V, C) -> pieces (1, windows, V, C) that stay in the cache, views."""
+    return x.flatten(0, 1)[None].split(_WINDOWS, dim=1)
 
 
 def _seen(z: Tensor, hidden: int) -> Tensor:
