@@ -24,7 +24,8 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from benchmarks.disturbed import KINDS, Disturbed, Outcome, Training, finish, main_py
+from benchmarks.disturbed import Disturbed, Outcome, Training, finish, main_py
+from benchmarks.fault_kinds import KINDS
 from benchmarks.faulty import OPERATIONS
 from clips.files import write_text
 from command_line import Parser, exit_code, whole_number

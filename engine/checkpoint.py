@@ -14,6 +14,7 @@ from torch import nn
 from engine.config import TYPES, Config
 from engine.precision import Precision
 from engine.tensor_files import read_tensors, write_tensors
+from engine.train import Totals
 from errors import InputError
 from importing import refuse_foreign
 
@@ -26,12 +27,12 @@ _NOT_THE_NEXT_ONES = (
 
 
 @dataclass
-class Progress:
+class Progress(Totals):
     """How far a run has come.
 
-    ``epoch`` epochs are trained and ``step`` steps done, ``step_in_epoch`` of them in the epoch begun, over which
-    ``loss``, ``correct`` and ``clips`` add up. ``to_evaluate`` is whether the evaluation after the last trained epoch
-    is still to be done. ``skipped`` counts the steps that came to nothing, ``bad_steps`` those in a row just now.
+    ``epoch`` epochs are trained and ``step`` steps done, ``step_in_epoch`` of them in the epoch begun.
+    ``to_evaluate`` is whether the evaluation after the last trained epoch is still to be done. ``bad_steps`` counts the
+    steps in a row that have just come to nothing.
     """
 
     epoch: int = 0
@@ -40,10 +41,6 @@ class Progress:
     best_accuracy: float = 0.0
     step_in_epoch: int = 0
     to_evaluate: bool = False
-    loss: float = 0.0
-    correct: int = 0
-    clips: int = 0
-    skipped: int = 0
     bad_steps: int = 0
     forward_batch_size: int = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from clips.one import OneClip
 from clips.read.anything import is_recording, read_clip
 from clips.store import Store, open_store
 from clips.streams import Clip
-from engine.build import build_feeder
-from engine.config import make_config
+from engine.build import LabelledClips, build_feeder
+from engine.config import Config, make_config
 from engine.yaml_files import compose
 from errors import InputError, did_you_mean
 from graph.layout import SkeletonLayout
@@ -33,13 +34,40 @@ def find_clip(
         return clip, _fitting(clip, skeleton, path), Path(path).stem
     if lineage is not None:
         raise InputError(f"{path}: lineages differ for .skeleton files of NTU RGB+D alone")
-    store: Store = open_store(path, label_path or _labels_of(path))
-    if name and name not in store.names:
-        raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
-    index = store.names.index(name) if name else 0
+    store, numbers = open_named(path, name, label_path)
+    index = numbers[0]
     clip = store.clip(index)
     skeleton = find_layout(layout) if layout else store.layout or layout_for_joints(clip.shape[2], path)
     return clip, _fitting(clip, skeleton, path), store.names[index]
+
+
+def open_named(path: str, name: str = "", label_path: str | None = None) -> tuple[Store, Sequence[int]]:
+    """A store, and which of its clips ``name`` means: without one, all.
+
+    Raises:
+        InputError: it is none, or holds no such clip.
+    """
+    part, dense, _ = Path(path).name.partition("_data_")
+    if label_path is None and dense and path.endswith(".npy"):
+        label_path = str(Path(path).with_name(f"{part}_label.pkl"))  # beside train_data_joint.npy
+    store = open_store(path, label_path)
+    if name and name not in store.names:
+        raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
+    return store, [store.names.index(name)] if name else range(len(store.names))
+
+
+def feeder_over(clip: Clip, layout: SkeletonLayout | None, name: str, config: Config, source: str) -> LabelledClips:
+    """The test feeder of a configuration over one clip (C, T, V, M); ``source`` is what errors call the configuration.
+
+    Raises:
+        InputError: it does not take the clip.
+    """
+    elsewhere = ("data_path", "label_path", "split", "repeat", "debug")
+    given = {key: value for key, value in config.test_feeder_args.items() if key not in elsewhere}
+    if given.pop("normalization", False):
+        raise InputError(f"{source}: normalization needs the whole data set, not one clip of it")
+    given["data_path"] = OneClip(clip, name, layout)
+    return build_feeder(replace(config, test_feeder_args=given, debug=False), "test")
 
 
 def fed(clip: Clip, layout: SkeletonLayout, name: str, config_path: str, stream: str | None) -> Clip:
@@ -50,11 +78,7 @@ def fed(clip: Clip, layout: SkeletonLayout, name: str, config_path: str, stream:
     """
     values, origin = compose(config_path)
     config = make_config({**values, **({"stream": stream} if stream else {})}, origin)
-    given = {key: value for key, value in config.test_feeder_args.items() if key not in ("label_path", "split")}
-    if given.pop("normalization", False):
-        raise InputError(f"{config_path}: normalization needs the whole data set, not one clip of it")
-    given["data_path"] = OneClip(clip, name, layout)
-    item = np.asarray(build_feeder(replace(config, test_feeder_args=given), "test")[0][0])
+    item = np.asarray(feeder_over(clip, layout, name, config, config_path)[0][0])
     return item[0] if item.ndim == 5 else item
 
 
@@ -62,9 +86,3 @@ def _fitting(clip: Clip, layout: SkeletonLayout, path: str) -> SkeletonLayout:
     if layout.num_joints != clip.shape[2]:
         raise InputError(f"{path} has {clip.shape[2]} joints, but layout {layout.name!r} {layout.num_joints}")
     return layout
-
-
-def _labels_of(path: str) -> str | None:
-    """``train_label.pkl`` beside ``train_data_joint.npy``."""
-    part, found, _ = Path(path).name.partition("_data_")
-    return str(Path(path).with_name(f"{part}_label.pkl")) if found and path.endswith(".npy") else None

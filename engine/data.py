@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from engine.build import LabelledClips
-from engine.distributed import World
+from engine.distributed import ALONE, World
 from engine.stopping import leave_to_main_process
 from errors import InputError
-
-ALONE = World()
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Clips (N, C, T, V, M) float32, labels (N,), indices (N,)."""
@@ -92,7 +91,8 @@ def test_batches(
     """All clips once, in the feeder's order; of several processes each gets a share, and no two the same clip."""
     _tell_epoch(feeder, 0, seed)
     mine = range(world.rank, len(feeder), world.size)
-    return Batches(feeder, batch_size, num_worker, pin, sampler=mine, collate_fn=collate)
+    named = partial(collate, names=feeder.sample_name)
+    return Batches(feeder, batch_size, num_worker, pin, sampler=mine, collate_fn=named)
 
 
 def _tell_epoch(feeder: Any, epoch: int, seed: int) -> None:
@@ -100,15 +100,15 @@ def _tell_epoch(feeder: Any, epoch: int, seed: int) -> None:
         feeder.set_epoch(epoch, seed)
 
 
-def collate(items: Sequence[tuple[Any, int, int]]) -> Batch:
-    """Items of a feeder as one batch.
+def collate(items: Sequence[tuple[Any, int, int]], names: Sequence[str]) -> Batch:
+    """Items of a feeder as one batch; ``names`` are those of all its clips.
 
     Raises:
         InputError: the clips are not of one shape, or one holds a value that is no number.
     """
     batch, odd = _together(items)
     if odd:
-        raise InputError(f"clip {odd[0]} holds values that are no numbers")
+        raise InputError(f"clip {names[odd[0]]!r} holds values that are no numbers")
     return batch
 
 

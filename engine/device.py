@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from engine.distributed import World
+from engine.distributed import ALONE, World
 from errors import InputError
-
-ALONE = World()
 
 
 def choose_device(wanted: list[str], world: World = ALONE) -> tuple[torch.device, str | None]:

@@ -55,6 +55,9 @@ class World:
             ) from None
 
 
+ALONE = World()
+
+
 class StoppedTogether(InputError):  # noqa: N818
     """What is wrong is known to all processes; the first of them says it."""
 
@@ -160,20 +163,19 @@ def hand_out_state(world: World, model: nn.Module) -> None:
         hand_out(world, group)
 
 
-def share(world: World, config: Config, key: str) -> int:
-    """This process's part of a batch size, which all settings give for all processes together; 0 for ``auto``.
+def check_shares(world: World, config: Config) -> None:
+    """Whether batches can be shared evenly: sizes count the clips of all processes.
 
     Raises:
-        InputError: it does not divide.
+        InputError: one cannot.
     """
-    total = getattr(config, key)
-    if total == "auto":
-        return 0
-    if total % world.size:
-        raise InputError(
-            f"{key} is {total}, which {world.size} processes cannot share evenly; it counts the clips of all together"
-        )
-    return int(total) // world.size
+    for key in ("batch_size", "forward_batch_size"):
+        total = getattr(config, key)
+        if total != "auto" and total % world.size:
+            raise InputError(
+                f"{key} is {total}, which {world.size} processes cannot share evenly; it counts the clips of all "
+                "together"
+            )
 
 
 @contextmanager

@@ -12,13 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.data import Batch
-from engine.distributed import World, gather
+from engine.distributed import ALONE, World, gather
 from engine.memory import free_memory, is_out_of_memory
+from engine.metrics import top_k_accuracy
 from engine.precision import Precision
-from engine.scores import top_k_accuracy
 from errors import InputError
-
-ALONE = World()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from engine.parts import Parts, evaluate_parts
 from engine.scores import save_best_scores, save_scores
 from engine.stopping import Stop, Stopped
 from engine.tensor_files import write_tensors
-from engine.train import Step, Totals, seed_step, train_one_epoch
+from engine.train import Step, seed_step, train_one_epoch
 from engine.workdir import write_result
 from errors import InputError
 
@@ -102,7 +102,6 @@ def _train(run: Run) -> None:
     """One epoch, or what is left of it."""
     parts, progress, journal = run.parts, run.progress, run.journal
     config, epoch, began = parts.config, progress.epoch, time.monotonic()
-    assert isinstance(progress.forward_batch_size, int)
     batches = training_batches(
         parts.feeders["train"],
         config.batch_size,
@@ -115,7 +114,6 @@ def _train(run: Run) -> None:
         world=parts.world,
     )
     first, steps = progress.step_in_epoch, progress.step_in_epoch + len(batches)
-    totals = Totals(progress.loss, progress.correct, progress.clips, progress.skipped)
 
     def before_step(number: int) -> None:
         set_learning_rate(run.optimizer, learning_rate(config, epoch, first + number, steps))
@@ -130,14 +128,14 @@ def _train(run: Run) -> None:
         device=parts.device,
         world=parts.world,
         label_smoothing=config.label_smoothing,
-        totals=totals,
+        totals=progress,
         before_step=before_step,
         stop_asked=lambda: run.stop.asked,
-        after_step=_after_step(run, totals, steps),
+        after_step=_after_step(run, steps),
     )
     rate = run.optimizer.param_groups[0]["lr"]
     if progress.step % config.log_interval:  # or there is this point already
-        _point(run, totals)
+        _point(run)
     skipped = f", {progress.skipped} steps skipped so far" if progress.skipped else ""
     journal.say(
         f"epoch {epoch + 1}/{config.num_epoch}: training loss {loss:.4f}, top-1 {accuracy:.2%}, lr {rate:g}, "
@@ -147,7 +145,7 @@ def _train(run: Run) -> None:
     progress.loss, progress.correct, progress.clips = 0.0, 0, 0
 
 
-def _after_step(run: Run, totals: Totals, steps: int) -> Callable[[Step, Batch], None]:
+def _after_step(run: Run, steps: int) -> Callable[[Step, Batch], None]:
     """What follows every step: counting, curves, saving, and stopping where that was asked for or must be."""
     config, progress = run.parts.config, run.progress
     named: set[int] = set()
@@ -155,15 +153,13 @@ def _after_step(run: Run, totals: Totals, steps: int) -> Callable[[Step, Batch],
     def after_step(step: Step, batch: Batch) -> None:
         progress.step += 1
         progress.step_in_epoch += 1
-        progress.loss, progress.correct, progress.clips = totals.loss, totals.correct, totals.clips
-        progress.skipped = totals.skipped
         progress.bad_steps = 0 if step.done else progress.bad_steps + 1
         _name_no_clips(run, batch, named)
         if not step.done:
             run.journal.say(f"step {progress.step}: loss or gradients are not finite; the step is skipped")
         if progress.step % config.log_interval == 0:
-            _point(run, totals)
-        loss, accuracy = totals.means()
+            _point(run)
+        loss, accuracy = progress.means()
         wait = f"{run.journal.data_wait():.0%}"
         rate = f"{run.optimizer.param_groups[0]['lr']:.2g}"
         run.journal.show(loss=f"{loss:.3f}", top1=f"{accuracy:.1%}", lr=rate, wait=wait)
@@ -200,10 +196,10 @@ def _too_many(run: Run, batch: Batch) -> InputError:
     )
 
 
-def _point(run: Run, totals: Totals) -> None:
+def _point(run: Run) -> None:
     """A point of the training curves: means of the epoch so far."""
-    loss, accuracy = totals.means()
     rate, progress = run.optimizer.param_groups[0]["lr"], run.progress
+    loss, accuracy = progress.means()
     run.journal.train_point(
         progress.step, loss=loss, accuracy=accuracy, rate=rate, epoch=progress.epoch, skipped=progress.skipped
     )

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from engine.distributed import World, gather
+from engine.distributed import ALONE, World, gather
 from engine.optim import train_mode
 from engine.precision import Precision
 from engine.state import RunningState
 from errors import InputError
-from model.batch_mean import means_apart
 from model.batch_norm import apart
 
 ON_A_CPU = 16  # where memory is not refused but taken from others, and the system ends whoever takes too much
@@ -52,14 +51,12 @@ def fitting_forward_batch(
     size = batch_size // world.size if device.type == "cuda" else min(batch_size, ON_A_CPU * world.size) // world.size
     running = RunningState(model)
     train_mode(model)
-    for look_apart in (apart, means_apart):
-        look_apart(model, True)  # the others may have stopped trying
+    apart(model, True)  # the others may have stopped trying
     while not _fits(model, (size, *shape), precision, device, running):
         if size == 1:
             raise InputError(f"forward_batch_size auto: there is no memory for one clip of shape {tuple(shape)}")
         size = -(-size // 2)
-    for look_apart in (apart, means_apart):
-        look_apart(model, False)
+    apart(model, False)
     found = min(gather(world, size)) * world.size
     say(f"forward_batch_size auto: {found} of {batch_size} clips at once")
     return int(found)
@@ -69,7 +66,7 @@ def _fits(
     model: nn.Module, shape: Sequence[int], precision: Precision, device: torch.device, running: RunningState
 ) -> bool:
     """Whether clips of ``shape`` (N, C, T, V, M) go forward and backward."""
-    running.keep(World())
+    running.keep(ALONE)
     clips = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     try:
         with precision.autocast():

@@ -14,7 +14,7 @@ from engine.checkpoint import read_last
 from engine.config import Config
 from engine.data import test_batches
 from engine.device import choose_device
-from engine.distributed import World, share
+from engine.distributed import ALONE, World, check_shares
 from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
 from engine.optim import check_schedule, freeze, peak_rate
@@ -24,10 +24,7 @@ from engine.recompute import recompute_blocks
 from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
 from errors import InputError
-from model.batch_mean import means_across_processes
 from model.batch_norm import across_processes
-
-ALONE = World()
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,13 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     """
     if config.work_dir is None and config.checkpoint:
         raise InputError(f"{config.checkpoint} does not lie in the checkpoints of a work dir: give --work-dir")
-    if config.out is not None and not config.out.endswith((".pkl", ".pickle")):
-        raise InputError(f"out is {config.out!r}, wanted a file that ends in .pkl")
+    if config.out is not None and (config.phase == "train" or not config.out.endswith((".pkl", ".pickle"))):
+        raise InputError(f"out is {config.out!r}, wanted a file that ends in .pkl, and --phase test")
     work_dir = WorkDir(config)
     device, device_note = choose_device(config.device, world)
     precision, precision_note = choose_precision(config, device, world)
     if config.phase == "train":
-        for key in ("batch_size", "forward_batch_size"):
-            share(world, config, key)
+        check_shares(world, config)
     model = build_model(config)
     used = ("train", "test") if config.phase == "train" else ("test",)
     feeders: dict[str, LabelledClips] = {part: build_feeder(config, part) for part in used}
@@ -86,7 +82,6 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
                 f"= {peak_rate(config):g}"
             )
         if config.sync_bn:
-            means_across_processes(model)
             notes.append(f"sync_bn: {across_processes(model)} BatchNorms over {world.size} processes")
         if config.checkpoint_activations:
             notes.append(f"checkpoint_activations: {recompute_blocks(model)} blocks are computed twice")

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import Config
-from engine.distributed import World
+from engine.distributed import ALONE, World
 from errors import InputError
 
-ALONE = World()
 FLOAT16 = "float16"
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from clips.read.anything import is_recording
-from clips.store import Store, open_store
-from clips.streams import Clip, stream_of_file
+from clips.streams import stream_of_file
 from command_line import Parser, exit_code, whole_number
+from engine.clip_sources import open_named
 from engine.predictor import Prediction, Predictor
 from engine.stream import Live, run_stream
-from errors import InputError, did_you_mean
+from errors import InputError
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +92,7 @@ def named_clips(source: str) -> Iterator[tuple[str, Any]]:
     Raises:
         InputError: there is no such file, clip or recording.
     """
-    path, _, name = source.partition(":")
+    path, name = (source, "") if Path(source).exists() else source.partition(":")[::2]
     if not Path(path).exists():
         raise InputError(f"{path}: no such file or folder")
     if is_recording(Path(path)):
@@ -105,23 +106,8 @@ def named_clips(source: str) -> Iterator[tuple[str, Any]]:
     else:
         if stream_of_file(path) not in (None, "joint"):
             raise InputError(f"{path}: the streams are made of joints; name the file of joints beside it")
-        store = open_store(path, _labels_of(path))
-        if name and name not in store.names:
-            raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
-        numbers = [store.names.index(name)] if name else range(len(store.names))
-        yield from ((store.names[number], _later(store, number)) for number in numbers)
-
-
-def _later(store: Store, number: int) -> Any:
-    def read() -> Clip:
-        return store.clip(number)
-
-    return read
-
-
-def _labels_of(path: str) -> str | None:
-    part, found, _ = Path(path).name.partition("_data_")
-    return str(Path(path).with_name(f"{part}_label.pkl")) if found and path.endswith(".npy") else None
+        store, numbers = open_named(path, name)
+        yield from ((store.names[number], partial(store.clip, number)) for number in numbers)
 
 
 def as_json(name: str, prediction: Prediction, top: int) -> str:

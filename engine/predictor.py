@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clips.one import OneClip
 from clips.streams import Clip
-from engine.build import LabelledClips, build_feeder, build_model, refusing
+from engine.build import LabelledClips, build_model, refusing
 from engine.checkpoint import read_last, settings_in
+from engine.clip_sources import feeder_over
 from engine.config import Config, make_config
 from engine.evaluate import mean_over_clips
 from engine.exported import Graph, config_from, open_graph, stream_of
@@ -64,18 +64,11 @@ class Stream:
         Raises:
             InputError: it does not take the clip.
         """
-        given = {
-            key: value
-            for key, value in self.config.test_feeder_args.items()
-            if key not in ("data_path", "label_path", "split", "repeat", "debug")
-        }
-        if given.pop("normalization", False):
-            raise InputError(f"{self.source}: its feeder normalises over a whole data set, which is not here")
+        given = dict(self.config.test_feeder_args)
         if isinstance(given.get("layout"), str) and given["layout"] not in BUILT_IN:
             given["layout"] = skeleton_of(self.facts) or given["layout"]
-        given["data_path"] = OneClip(clip, name, layout)
-        config = replace(self.config, test_feeder_args=given, stream=stream_of(self.config), debug=False)
-        return build_feeder(config, "test")
+        config = replace(self.config, test_feeder_args=given, stream=stream_of(self.config))
+        return feeder_over(clip, layout, name, config, self.source)
 
     def fed(self, clip: Clip, layout: SkeletonLayout | None, name: str) -> Tensor:
         """What the network sees of a prepared clip (C, T, V, M), which its test feeder takes as one of its own.

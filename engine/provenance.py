@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from clips.bodies import plain_clip, pyskl_actors, sgn_actors, sgn_clip
 from clips.class_names import class_names
 from clips.dense import DenseStore
-from clips.normalize import prenormalize, strongest_bodies
 from clips.poses import Wanted, clip_of
-from clips.read.anything import read_clip
+from clips.read.anything import LINEAGES, as_prepared, read_clip
 from clips.read.ntu import read_ntu
 from clips.read.poses import read_poses
 from clips.read.pyskl import PysklStore
@@ -94,13 +92,9 @@ def prepared(path: Path, facts: Mapping[str, Any], layout: SkeletonLayout | None
 
 def _ntu(path: Path, lineage: str | None, facts: Mapping[str, Any]) -> Clip:
     """A recording of NTU RGB+D in the lineage that the network knows."""
-    recording = read_ntu(path)
-    if lineage == "agcn":
-        frames = max(int(facts.get("frames", 0)), recording.num_frames)
-        return prenormalize(strongest_bodies(recording).astype(np.float32), frames)
-    if lineage == "sgn":
-        return sgn_clip(sgn_actors(recording), copy_single=facts.get("dataset") == "ntu120")
-    if lineage == "pyskl":
-        clip = plain_clip(pyskl_actors(recording))
-        return clip.astype(np.float16).astype(np.float32) if facts.get("values") == "float16" else clip
-    raise InputError(f"{path}: the network did not learn from recordings of NTU RGB+D, but of lineage {lineage!r}")
+    if lineage not in LINEAGES:
+        raise InputError(f"{path}: the network did not learn from recordings of NTU RGB+D, but of lineage {lineage!r}")
+    copied = facts.get("dataset") == "ntu120"
+    clip = as_prepared(read_ntu(path), lineage, frames=int(facts.get("frames", 0)), copy_single=copied)
+    rounded = lineage == "pyskl" and facts.get("values") == "float16"
+    return clip.astype(np.float16).astype(np.float32) if rounded else clip

@@ -19,20 +19,10 @@ from engine.workdir import WorkDir
 from errors import InputError
 
 _OF_NO_CONSEQUENCE = {
-    *("resume", "checkpoint", "work_dir", "weights", "ignore_weights", "allow_import", "start_epoch"),
+    *("resume", "checkpoint", "work_dir", "weights", "ignore_weights", "allow_import", "start_epoch", "phase"),
     *("optimizer_states", "device", "num_worker", "num_epoch", "print_log", "log_interval", "save_interval", "keep"),
-    *(
-        "save_every_steps",
-        "save_score",
-        "show_topk",
-        "assume_yes",
-        "validate",
-        "test_last",
-        "test_best",
-        "seeds",
-        "out",
-    ),
-    *("checkpoint_activations", "max_bad_steps", "test_batch_size", "eval", "describe", "phase"),
+    *("save_every_steps", "save_score", "show_topk", "assume_yes", "validate", "test_last", "test_best", "seeds"),
+    *("checkpoint_activations", "max_bad_steps", "test_batch_size", "eval", "out", "describe"),
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from clips.files import atomic_write, write_text
-from engine.metrics import top_k_accuracy as top_k_accuracy
+from engine.metrics import top_k_accuracy
 from errors import InputError
 
 Labels = tuple[str, Mapping[str, int]]

@@ -116,7 +116,7 @@ def _draw(argv: Sequence[str] | None) -> int:
     parser.add_argument("--labels", metavar="FILE", help="label pickle of a .npy (default: the one beside it)")
     parser.add_argument("--layout", metavar="NAME", help="skeleton: built-in name or YAML file")
     about = "beside the clip: what this lineage's preparation makes of a .skeleton"
-    parser.add_flag("--lineage", choices=tuple(LINEAGES), help=about)
+    parser.add_flag("--lineage", choices=LINEAGES, help=about)
     about = (
         "beside the clip: what the test feeder of this configuration makes of it (after the --lineage, if one is given)"
     )

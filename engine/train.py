@@ -12,17 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.data import NO_CLIP, Batch
-from engine.distributed import World, add_up
+from engine.distributed import ALONE, World, add_up
 from engine.optim import train_mode
 from engine.precision import Precision
 from engine.state import RunningState
 
-ALONE = World()
 
-
-@dataclass
+@dataclass(kw_only=True)
 class Totals:
-    """Sums over clips since the beginning of an epoch, and the steps that came to nothing since then."""
+    """Sums over the clips of the epoch begun, and how many steps have come to nothing."""
 
     loss: float = 0.0
     correct: int = 0

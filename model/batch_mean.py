@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class BatchMean(nn.Module):
     """The mean over this process's clips -> in training, the mean over those of all processes, of as many clips each.
 
-    In one process, and where ``across_processes`` has not been asked for, what goes in comes out.
+    In one process, and where ``batch_norm.across_processes`` has not been called, what goes in comes out.
     """
 
     everywhere = False
@@ -24,20 +24,6 @@ class BatchMean(nn.Module):
             return mean
         of_all: Tensor = _MeanOfProcesses.apply(mean)  # type: ignore[no-untyped-call]
         return of_all
-
-
-def means_across_processes(model: nn.Module) -> None:
-    """Have every ``BatchMean`` of ``model`` take in all processes."""
-    for module in model.modules():
-        if isinstance(module, BatchMean):
-            module.everywhere = True
-
-
-def means_apart(model: nn.Module, alone: bool) -> None:
-    """Whether they are to look at this process alone for a while."""
-    for module in model.modules():
-        if isinstance(module, BatchMean):
-            module.alone = alone
 
 
 class _MeanOfProcesses(torch.autograd.Function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model.batch_mean import BatchMean
 from model.normalize import across, counts_now, normalize
 
 
@@ -59,10 +60,12 @@ _KINDS: dict[type[nn.Module], type[nn.Module]] = {
 def across_processes(model: nn.Module) -> int:
     """Put BatchNorms over all processes in the place of the plain ones, with the same weights; how many there are.
 
-    The keys of the state dict stay as they are.
+    Every ``BatchMean`` takes in all processes too. The keys of the state dict stay as they are.
     """
     count = 0
     for parent in list(model.modules()):
+        if isinstance(parent, BatchMean):
+            parent.everywhere = True
         for name, child in parent.named_children():
             kind = _KINDS.get(type(child))
             if kind is not None:
@@ -74,7 +77,7 @@ def across_processes(model: nn.Module) -> int:
 
 
 def apart(model: nn.Module, alone: bool) -> None:
-    """Whether BatchNorms over all processes are to look at this one alone."""
+    """Whether what is computed over all processes is to look at this one alone."""
     for module in model.modules():
-        if isinstance(module, AcrossProcesses):
+        if isinstance(module, (AcrossProcesses, BatchMean)):
             module.alone = alone

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +26,24 @@ BODIES = 2  # of a recording of one's own, where nobody says how many
 
 _LARGE = 64e6  # bytes: a pickle of this size is a set of clips
 
-LINEAGES: dict[str, Callable[[Recording], Clip]] = {
-    "agcn": lambda recording: prenormalize(strongest_bodies(recording).astype(np.float32), recording.num_frames),
-    "sgn": lambda recording: sgn_clip(sgn_actors(recording), copy_single=False),
-    "pyskl": lambda recording: plain_clip(pyskl_actors(recording)),
-}
-"""How the lineages of the networks prepare a recording of NTU RGB+D, before any of it is replayed or filled up."""
+LINEAGES = ("agcn", "sgn", "pyskl")
+
+
+def as_prepared(recording: Recording, lineage: str, *, frames: int = 0, copy_single: bool = False) -> Clip:
+    """A recording of NTU RGB+D as one of ``LINEAGES`` prepares it: (C, T, V, 2).
+
+    Args:
+        recording: what the sensor saw.
+        lineage: agcn (MS-G3D, MST-GCN), sgn (MSA-GCN) or pyskl (DG-STGCN).
+        frames: agcn: up to how many frames bodies are replayed, if it is more than there are.
+        copy_single: sgn: whether an only body is copied into the second.
+    """
+    if lineage == "agcn":
+        bodies = strongest_bodies(recording).astype(np.float32)
+        return prenormalize(bodies, max(frames, recording.num_frames))
+    if lineage == "sgn":
+        return sgn_clip(sgn_actors(recording), copy_single=copy_single)
+    return plain_clip(pyskl_actors(recording))
 
 
 def is_recording(path: Path) -> bool:
@@ -63,7 +74,7 @@ def read_clip(
         raise InputError(f"{path}: lineages differ for .skeleton files of NTU RGB+D alone")
     if path.suffix == ".skeleton":
         recording = read_ntu(path)
-        clip = LINEAGES[lineage](recording) if lineage else strongest_bodies(recording)
+        clip = as_prepared(recording, lineage) if lineage else strongest_bodies(recording)
         return clip.astype(np.float32), layout or find_layout("ntu-rgb+d")
     keys = _keys(path)
     if "label_index" in keys:

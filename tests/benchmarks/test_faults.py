@@ -12,7 +12,8 @@ import torch
 
 from benchmarks import faults
 from benchmarks.compared import differences
-from benchmarks.disturbed import KINDS, Outcome, Training
+from benchmarks.disturbed import Outcome, Training
+from benchmarks.fault_kinds import KINDS
 
 
 def test_runs_end_as_if_there_had_been_no_fault(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

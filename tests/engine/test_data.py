@@ -109,7 +109,7 @@ def test_clips_of_different_lengths_are_refused() -> None:
     says = r"clips of one batch must have one shape .* but clip 8 has \(3, 5, 2, 1\) and clip 0 \(3, 4, 2, 1\)"
     feeder = Clips(uneven=True)
     with pytest.raises(InputError, match=says):
-        collate([feeder[0], feeder[8]])
+        collate([feeder[0], feeder[8]], feeder.sample_name)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -132,8 +132,8 @@ def test_the_number_of_batches_is_known(tiny: Any) -> None:
 def test_a_clip_with_a_value_that_is_no_number_is_named() -> None:
     clips = np.zeros((2, 3, 4, 5, 1), dtype=np.float32)
     clips[1, 0, 0, 0, 0] = np.nan
-    with pytest.raises(InputError, match="clip 7 holds values that are no numbers"):
-        collate([(clips[0], 0, 3), (clips[1], 0, 7)])
+    with pytest.raises(InputError, match="clip 'run7' holds values that are no numbers"):
+        collate([(clips[0], 0, 3), (clips[1], 0, 7)], [f"run{i}" for i in range(8)])
 
 
 class Numbers(Dataset[Any]):

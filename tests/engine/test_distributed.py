@@ -14,14 +14,13 @@ from engine.checkpoint import Progress
 from engine.config import Config
 from engine.data import test_batches as batches_to_test
 from engine.data import training_batches
-from engine.distributed import StoppedTogether, World, add_up, agreed, by_kind, gather, hand_out_state, share
+from engine.distributed import StoppedTogether, World, add_up, agreed, by_kind, check_shares, gather, hand_out_state
 from engine.evaluate import Evaluation, evaluate
 from engine.precision import Precision
 from engine.run import _check_same
 from engine.train import Step, train_one_epoch
 from errors import InputError
 from importing import import_class
-from model.batch_mean import means_across_processes
 from model.batch_norm import across_processes
 
 CPU = torch.device("cpu")
@@ -72,7 +71,6 @@ def trained(world: World, network: str, forward_batch_size: int) -> tuple[list[S
     model, clips = build(network), Clips(80)
     if world.size > 1:
         across_processes(model)
-        means_across_processes(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE[network], momentum=0.9, nesterov=True, weight_decay=5e-4)
     steps: list[Step] = []
     for epoch in range(4):
@@ -152,14 +150,12 @@ def test_every_name_is_scored_once_whatever_the_shares(in_two: Pair, batch_size:
 @pytest.mark.parametrize(("key", "total"), [("batch_size", 15), ("forward_batch_size", 1)])
 def test_batches_that_cannot_be_shared_are_refused(key: str, total: int) -> None:
     with pytest.raises(InputError, match=f"{key} is {total}, which 2 processes cannot share evenly; it counts the cl"):
-        share(World(0, 2), Config(**{key: total}), key)
+        check_shares(World(0, 2), Config(**{key: total}))
 
 
-def test_a_share_is_a_part_of_the_whole() -> None:
-    assert [share(World(0, 4), Config(**{"forward_batch_size": b}), "forward_batch_size") for b in (8, "auto")] == [
-        2,
-        0,
-    ]
+@pytest.mark.parametrize("size", [8, "auto"])
+def test_batches_that_can_be_shared_are_taken(size: int | str) -> None:
+    check_shares(World(0, 4), Config(batch_size=12, forward_batch_size=size))
 
 
 def refused(rank: int, which: list[int]) -> str:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from engine import reproduce
-from engine.reproduce import markdown, read_table
+from engine.run_tables import markdown, read_table
 from engine.scores import save_scores
 from errors import InputError
 

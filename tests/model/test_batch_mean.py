@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.batch_mean import BatchMean, means_across_processes, means_apart
+from model.batch_mean import BatchMean
+from model.batch_norm import across_processes, apart
 
 
 def squares(x: Tensor, model: nn.Module) -> tuple[Tensor, Tensor]:
@@ -27,8 +28,8 @@ def batch() -> Tensor:
 def share_of(rank: int, everywhere: bool, alone: bool, training: bool) -> tuple[Tensor, Tensor]:
     model = nn.Sequential(BatchMean()).train(training)
     if everywhere:
-        means_across_processes(model)
-    means_apart(model, alone)
+        across_processes(model)
+    apart(model, alone)
     return squares(batch()[4 * rank : 4 * rank + 4], model)
 
 

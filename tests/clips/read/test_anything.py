@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clips.read.anything import LINEAGES, is_recording, read_clip
+from clips.read.anything import LINEAGES, as_prepared, is_recording, read_clip
 from clips.read.kinetics import read_kinetics
 from clips.read.ntu import read_ntu
 from clips.read.ucla import read_recording
@@ -47,7 +47,7 @@ def test_published_forms_bring_their_skeleton() -> None:
 def test_lineages_prepare_a_recording_of_ntu(lineage: str) -> None:
     clip, _ = read_clip(SKELETON, lineage=lineage)
     recording = read_ntu(SKELETON)
-    np.testing.assert_array_equal(clip, LINEAGES[lineage](recording).astype(np.float32))
+    np.testing.assert_array_equal(clip, as_prepared(recording, lineage).astype(np.float32))
     assert clip.shape[0] == 3
     assert clip.shape[1] <= recording.num_frames
     with pytest.raises(InputError, match=r"vidA.json: lineages differ for .skeleton files"):
