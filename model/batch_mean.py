@@ -8,6 +8,20 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from model.normalize import counts_now
+
+
+def mean_over_bodies(x: Tensor) -> Tensor:
+    """(B, ...) -> (...), every body counting as often as ``standing_for`` says."""
+    counts = counts_now()
+    if not counts:
+        return x.mean(dim=0)
+    single = len(x) - len(counts)
+    total = x[:single].sum(dim=0)
+    for body, times in zip(x[single:], counts, strict=True):
+        total = total + body * times
+    return total / (single + sum(counts))
+
 
 class BatchMean(nn.Module):
     """The mean over this process's clips -> in training, the mean over those of all processes, of as many clips each.

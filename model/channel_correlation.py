@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from model.batch_mean import BatchMean
+from model.batch_mean import BatchMean, mean_over_bodies
 
 QUARTERS = 4
 MOMENTUM = 0.1
@@ -46,11 +46,10 @@ class ChannelCorrelation(nn.Module):
         if self.running and not self.training:
             return self.G_run
         u = self.conv3(x.mean(dim=2, keepdim=True)).squeeze(2).unflatten(1, (QUARTERS, -1))  # (B, Q, C / Q, V)
-        over = (0,) if self.per_channel else (0, 1)
-        quarters = [  # one after the other: (B, C, V, V) is the largest tensor of the network
-            a * (q.unsqueeze(-1) - q.unsqueeze(-2)).sigmoid().mean(dim=over)
-            for a, q in zip(self.alpha, u.unbind(dim=1), strict=True)
-        ]
+        quarters = []
+        for a, q in zip(self.alpha, u.unbind(dim=1), strict=True):  # (B, C, V, V) is the largest tensor of the network
+            apart = (q.unsqueeze(-1) - q.unsqueeze(-2)).sigmoid()  # (B, C / Q, V, V)
+            quarters.append(a * mean_over_bodies(apart if self.per_channel else apart.mean(dim=1)))
         graph = self.over_batch(torch.cat(quarters) if self.per_channel else torch.stack(quarters).mean(dim=0))
         if self.running:
             with torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from model import fast_msg3d, msg3d
+from model import dgstgcn, fast_network, msagcn, msg3d, mstgcn
 from model.batch_norm import WeightedBatchNorm1d, WeightedBatchNorm2d
 from model.fast_g3d import FastG3D
 from model.fast_gcn import FastMultiScaleGraphConv
@@ -17,7 +17,10 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleGraphConv: FastMultiScaleGraphConv,
     G3D: FastG3D,
     MultiScaleTemporalConv: FastMultiScaleTemporalConv,
-    msg3d.Model: fast_msg3d.FastModel,
+    msg3d.Model: fast_network.FastMSG3D,
+    mstgcn.Model: fast_network.FastMSTGCN,
+    dgstgcn.Model: fast_network.FastDGSTGCN,
+    msagcn.Model: fast_network.FastMSAGCN,
 }
 COUNTING: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: WeightedBatchNorm1d,

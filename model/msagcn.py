@@ -157,22 +157,34 @@ class Model(nn.Module):
         nn.init.normal_(self.fc.weight, 0, (2 / num_class) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.features(self.bodies(x)), x.shape[0])
+
+    def bodies(self, x: Tensor) -> Tensor:
+        """Every body on its own, embedded and normalised: (N, C, T, V, M) -> (NM, c1, T, V).
+
+        Raises:
+            InputError: clips of another length than ``window_size``.
+        """
         n, c, t, v, m = x.shape
         if t != self.window_size:
             raise InputError(f"MSA-GCN was built for clips of {self.window_size} frames (window_size), not {t}")
-        x = self.relative @ x.permute(0, 4, 2, 3, 1)  # (N, C, T, V, M) -> (N, M, T, V, C)
+        x = self.relative @ x.permute(0, 4, 2, 3, 1)  # -> (N, M, T, V, C)
         x = self.to_joint_embedding(x) + self.pos_embedding
         x = x.permute(0, 1, 3, 4, 2).reshape(n, -1, t)  # -> (N, MVC, T): what BatchNorm sees
         x = self.data_bn(x)
-        x = x.view(n * m, v, -1, t).permute(0, 2, 3, 1).contiguous()  # -> (NM, C, T, V): every body on its own
+        return x.view(n * m, v, -1, t).permute(0, 2, 3, 1).contiguous()
 
+    def features(self, x: Tensor) -> Tensor:
+        """The blocks, and the mean over frames and joints: (NM, c1, T, V) -> (NM, c3)."""
         early = self.l4(self.l3(self.l2(self.l1(x))))
         middle = self.l7(self.l6(self.l5(early)))
         x = self.l10(self.l9(self.l8(middle)))
         x = x + self.first_tram(early) + self.second_tram(middle)  # in retrospect
+        return x.mean(dim=(2, 3))
 
-        x = x.mean(dim=(2, 3)).view(n, m, -1).mean(dim=1)  # over frames and joints, then over bodies: (N, c3)
-        return self.fc(x)
+    def classify(self, x: Tensor, clips: int) -> Tensor:
+        """The mean over the bodies of each of ``clips`` clips, classified: (NM, c3) -> logits (N, num_class)."""
+        return self.fc(x.view(clips, -1, x.shape[1]).mean(dim=1))
 
     def graphs(self) -> dict[str, Tensor]:
         """The prescribed adjacencies with their learned correction, by module name, averaged over groups: (K, V, V)."""

@@ -122,16 +122,24 @@ class Model(nn.Module):
         nn.init.normal_(self.fc.weight, 0, (2 / num_class) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, c, t, v, m = x.shape
-        x = x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t)  # (N, C, T, V, M) -> (N, MVC, T): what BatchNorm sees
-        x = self.data_bn(x)
-        x = x.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous()  # -> (NM, C, T, V): every body on its own
+        return self.classify(self.features(self.bodies(x)), x.shape[0])
 
+    def bodies(self, x: Tensor) -> Tensor:
+        """Every body on its own, normalised: (N, C, T, V, M) -> (NM, C, T, V)."""
+        n, c, t, v, m = x.shape
+        x = x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t)  # -> (N, MVC, T): what BatchNorm sees
+        x = self.data_bn(x)
+        return x.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous()
+
+    def features(self, x: Tensor) -> Tensor:
+        """The blocks, and the mean over frames and joints: (NM, C, T, V) -> (NM, C')."""
         for layer in self.layers:
             x = layer(x)
+        return x.mean(dim=(2, 3))
 
-        x = x.mean(dim=(2, 3)).view(n, m, -1).mean(dim=1)  # over frames and joints, then over bodies: (N, C')
-        return self.fc(x)
+    def classify(self, x: Tensor, clips: int) -> Tensor:
+        """The mean over the bodies of each of ``clips`` clips, classified: (NM, C') -> logits (N, num_class)."""
+        return self.fc(x.view(clips, -1, x.shape[1]).mean(dim=1))
 
     def graphs(self) -> dict[str, Tensor]:
         """The adjacencies in use (fixed plus learned) by module name, each (K, V, V)."""
