@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,16 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 import main
+from command_line import exit_code
 from engine.report.__main__ import main as report
 from engine.scores import save_scores
 
+ROOT = Path(__file__).parents[3]
+SMALL = {  # what makes a demo of minutes one of seconds: flags that are added to the commands
+    "data_gen.demo_gendata": ["--out", "data/demo/nturgb+d_skeletons", "--subjects", "2", "3"],
+    "main.py": ["--device", "cpu", "--eval-interval", "8", "--model-args", "widths=[6, 6, 12]", "num_gcn_scales=2",
+                "num_g3d_scales=1"],
+}  # fmt: skip
 CLASSES = [
     "<script>alert(1)</script>",
     "sit & <b>stay</b>",
@@ -75,6 +85,33 @@ def made_page(two_runs: list[Path], class_file: Path, tmp_path_factory: pytest.T
     out = tmp_path_factory.mktemp("page")
     assert report([*map(str, two_runs), "--class-names", str(class_file), "--out", str(out)]) == 0
     return out / "index.html"
+
+
+def demo_commands() -> list[list[str]]:
+    """The words of every command that ``make demo`` gives Python."""
+    asked = ["make", "--no-print-directory", "-n", "-o", "setup", "demo", "PY=python", "RUN=run"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [shlex.split(line) for line in done.stdout.replace("\\\n", " ").splitlines()]
+    assert {line[0] for line in lines} == {"python"}
+    return [line[1:] for line in lines]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``make demo`` leaves below work_dir, by its own commands: of two people, in narrow networks."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "config").symlink_to(ROOT / "config")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in demo_commands():
+            program, *rest = words[1:] if words[0] == "-m" else words
+            rest = [str(path) for word in rest for path in (sorted(Path().glob(word)) if "*" in word else [word])]
+            name = "engine.report.__main__" if program == "engine.report" else program.removesuffix(".py")
+            module = importlib.import_module(name)
+            rest += SMALL.get(program, [])
+            code = module.main(rest) if hasattr(module, "main") else exit_code(module.run, rest)
+            assert code == 0, words
+    return folder / "work_dir/demo/run"
 
 
 @pytest.fixture(scope="session")

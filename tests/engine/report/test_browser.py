@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 import main
+from data_gen.demo_people import NAMES
 from engine.report.__main__ import main as report
 from engine.report.gather import gather
 from engine.report.results import judge_runs
@@ -23,8 +26,11 @@ pytestmark = pytest.mark.browser
 
 SCROLL = "arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})"
 CELL = """
-const {xaxis, yaxis} = document.getElementById('matrix')._fullLayout;
-return [xaxis._offset + xaxis.l2p(arguments[0]), yaxis._offset + yaxis.l2p(arguments[1])];
+const matrix = document.getElementById('matrix'), {xaxis, yaxis} = matrix._fullLayout;
+const y = yaxis._offset + yaxis.l2p(arguments[1]);
+scrollBy({top: matrix.getBoundingClientRect().top + y - innerHeight / 2, behavior: 'instant'});
+const {left, top} = matrix.getBoundingClientRect();
+return [left + xaxis._offset + xaxis.l2p(arguments[0]), top + y];
 """
 
 
@@ -35,14 +41,8 @@ def opened(browser: Any, made_page: Path) -> Any:
 
 
 def test_a_page_is_complained_about_by_nobody_and_asks_for_nothing(opened: Any) -> None:
-    for section in opened.find_elements(By.TAG_NAME, "section"):
-        opened.execute_script(SCROLL, section)
-        time.sleep(0.1)
-    _until(opened, lambda: opened.find_elements(By.CSS_SELECTOR, "#saliency-body circle"))
-    for place in ("matrix", "bars", "curve-loss", "curve-top1", "graph"):
-        _until(opened, lambda place=place: opened.find_elements(By.CSS_SELECTOR, f"#{place} .main-svg"))
-    assert [entry for entry in opened.get_log("browser") if entry["level"] == "SEVERE"] == []
-    assert _outside(opened) == []
+    _is_seen_whole(opened, ("matrix", "bars", "curve-loss", "curve-top1", "graph"))
+    _stands_alone(opened)
 
 
 def test_the_page_may_not_ask_even_if_it_wanted_to(opened: Any) -> None:
@@ -54,18 +54,8 @@ def test_the_page_may_not_ask_even_if_it_wanted_to(opened: Any) -> None:
 def test_a_cell_tells_its_names_and_counts(opened: Any, two_runs: list[Path], words: list[str]) -> None:
     confusion = judge_runs(gather([str(run) for run in two_runs])).confusion
     Select(opened.find_element(By.ID, "matrix-order")).select_by_value("number")
-    matrix = opened.find_element(By.ID, "matrix")
-    opened.execute_script(SCROLL, matrix)
     for truth, guess in ((0, 0), (2, 0), (5, 3)):
-        x, y = opened.execute_script(CELL, guess, truth)
-        half = opened.execute_script(
-            "const b = arguments[0].getBoundingClientRect(); return [b.width/2, b.height/2]", matrix
-        )
-        ActionChains(opened, 50).move_to_element_with_offset(matrix, round(x - half[0]), round(y - half[1])).perform()
-        wanted = f"{confusion[truth, guess]} of {confusion[truth].sum()} clips"
-        verb = ", recognised: " if truth == guess else f", taken for {words[guess]}: "
-        _until(opened, lambda text=words[truth] + verb + wanted: text in opened.find_element(By.ID, "tip").text)
-        assert opened.find_element(By.ID, "matrix-cell").text == opened.find_element(By.ID, "tip").text
+        _cell_tells(opened, confusion, words, truth, guess)
 
 
 def test_arrow_keys_walk_over_the_cells(opened: Any, words: list[str]) -> None:
@@ -79,17 +69,7 @@ def test_arrow_keys_walk_over_the_cells(opened: Any, words: list[str]) -> None:
 
 @pytest.mark.parametrize("order", ["number", "name", "accuracy"])
 def test_the_matrix_is_sorted(opened: Any, two_runs: list[Path], words: list[str], order: str) -> None:
-    confusion = judge_runs(gather([str(run) for run in two_runs])).confusion
-    rows = {
-        "number": list(range(6)),
-        "name": sorted(range(6), key=lambda label: words[label].casefold()),
-        "accuracy": sorted(range(6), key=lambda label: confusion[label, label] / confusion[label].sum()),
-    }[order]
-    Select(opened.find_element(By.ID, "matrix-order")).select_by_value(order)
-    shown = [text.text for text in opened.find_elements(By.CSS_SELECTOR, "#matrix .ytick text")]
-    assert sorted(shown) == sorted(_short(name) for name in words)
-    heights = [text.location["y"] for text in opened.find_elements(By.CSS_SELECTOR, "#matrix .ytick text")]
-    assert [name for _, name in sorted(zip(heights, shown, strict=True))] == [_short(words[row]) for row in rows]
+    _is_sorted(opened, judge_runs(gather([str(run) for run in two_runs])).confusion, words, order)
 
 
 def test_an_animation_plays_and_stops(opened: Any) -> None:
@@ -193,8 +173,20 @@ def test_a_page_about_recordings(browser: Any, skeleton_data: Path, tmp_path: Pa
     opened.execute_script(SCROLL, opened.find_element(By.ID, "saliency-body"))
     circles = _until(opened, lambda: opened.find_elements(By.CSS_SELECTOR, "#saliency-body circle"))
     assert len(circles) == 20
-    assert [entry for entry in opened.get_log("browser") if entry["level"] == "SEVERE"] == []
-    assert _outside(opened) == []
+    _stands_alone(opened)
+
+
+def test_the_page_that_the_demo_ends_with(browser: Any, demo: Path) -> None:
+    page = demo / "msg3d_report/index.html"
+    assert page.stat().st_size < 15e6
+    confusion = judge_runs(gather([str(demo / f"msg3d_{stream}/test") for stream in ("joint", "bone")])).confusion
+    opened = _open(browser, page)
+    for order in ("name", "accuracy", "number"):
+        _is_sorted(opened, confusion, NAMES, order)
+    _cell_tells(opened, confusion, NAMES, *np.unravel_index(confusion.argmax(), confusion.shape))
+    _plays_and_stops(opened)
+    _is_seen_whole(opened, ("matrix", "bars", "graph"))
+    _stands_alone(opened)
 
 
 def _open(browser: Any, page: Path, theme: str = "light") -> Any:
@@ -207,6 +199,45 @@ def _open(browser: Any, page: Path, theme: str = "light") -> Any:
     browser.refresh()
     _until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#matrix .ytick text"))
     return browser
+
+
+def _is_seen_whole(opened: Any, charts: Sequence[str]) -> None:
+    for section in opened.find_elements(By.TAG_NAME, "section"):
+        opened.execute_script(SCROLL, section)
+        time.sleep(0.1)
+    _until(opened, lambda: opened.find_elements(By.CSS_SELECTOR, "#saliency-body circle"))
+    for place in charts:
+        _until(opened, lambda place=place: opened.find_elements(By.CSS_SELECTOR, f"#{place} .main-svg"))
+
+
+def _stands_alone(opened: Any) -> None:
+    assert [entry for entry in opened.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert _outside(opened) == []
+
+
+def _cell_tells(opened: Any, confusion: np.ndarray, names: Sequence[str], truth: int, guess: int) -> None:
+    """The pointer over a cell, while classes are in the order of their numbers."""
+    pointer = ActionBuilder(opened, duration=50)
+    pointer.pointer_action.move_to_location(*map(round, opened.execute_script(CELL, int(guess), int(truth))))
+    pointer.perform()
+    verb = ", recognised: " if truth == guess else f", taken for {names[guess]}: "
+    wanted = f"{names[truth]}{verb}{confusion[truth, guess]} of {confusion[truth].sum()} clips"
+    _until(opened, lambda: wanted in opened.find_element(By.ID, "tip").text)
+    assert opened.find_element(By.ID, "matrix-cell").text == opened.find_element(By.ID, "tip").text
+
+
+def _is_sorted(opened: Any, confusion: np.ndarray, names: Sequence[str], order: str) -> None:
+    labels = range(len(names))
+    rows = {
+        "number": list(labels),
+        "name": sorted(labels, key=lambda label: names[label].casefold()),
+        "accuracy": sorted(labels, key=lambda label: confusion[label, label] / confusion[label].sum()),
+    }[order]
+    Select(opened.find_element(By.ID, "matrix-order")).select_by_value(order)
+    shown = [text.text for text in opened.find_elements(By.CSS_SELECTOR, "#matrix .ytick text")]
+    assert sorted(shown) == sorted(_short(name) for name in names)
+    heights = [text.location["y"] for text in opened.find_elements(By.CSS_SELECTOR, "#matrix .ytick text")]
+    assert [name for _, name in sorted(zip(heights, shown, strict=True))] == [_short(names[row]) for row in rows]
 
 
 def _plays_and_stops(opened: Any) -> None:
