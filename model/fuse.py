@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import nn
 
 from model import dgstgcn, fast_network, msagcn, msg3d, mstgcn
 from model.batch_norm import WeightedBatchNorm1d, WeightedBatchNorm2d
+from model.dg_gcn import DynamicGroupGraphConv
+from model.dg_tcn import DynamicGroupTemporalConv
+from model.fast_dg_gcn import FastDynamicGroupGraphConv
+from model.fast_dg_tcn import FastDynamicGroupTemporalConv
 from model.fast_g3d import FastG3D
 from model.fast_gcn import FastMultiScaleGraphConv
 from model.fast_tcn import FastMultiScaleTemporalConv
@@ -17,6 +24,8 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleGraphConv: FastMultiScaleGraphConv,
     G3D: FastG3D,
     MultiScaleTemporalConv: FastMultiScaleTemporalConv,
+    DynamicGroupGraphConv: FastDynamicGroupGraphConv,
+    DynamicGroupTemporalConv: FastDynamicGroupTemporalConv,
     msg3d.Model: fast_network.FastMSG3D,
     mstgcn.Model: fast_network.FastMSTGCN,
     dgstgcn.Model: fast_network.FastDGSTGCN,
@@ -44,6 +53,18 @@ def unfuse(model: nn.Module) -> int:
     """Undo ``fuse``; how many operators are plain again."""
     _turned(model, {fast: plain for plain, fast in COUNTING.items()})
     return _turned(model, {fast: plain for plain, fast in FASTER.items()})
+
+
+@contextmanager
+def plainly(model: nn.Module) -> Iterator[None]:
+    """Within, every operator of ``model`` is the plain one, whose parts are called one by one."""
+    kinds = [(module, type(module)) for module in model.modules()]
+    unfuse(model)
+    try:
+        yield
+    finally:
+        for module, kind in kinds:
+            module.__class__ = kind
 
 
 def _turned(model: nn.Module, table: dict[type[nn.Module], type[nn.Module]]) -> int:
