@@ -70,6 +70,10 @@ class Config:
         16, "clips per forward pass; gradients add up to batch_size; auto: what fits", least=1, most=2**31, word="auto"
     )
     test_batch_size: int = _setting(256, "clips per forward pass in evaluation", least=1, most=2**31)
+    no_fuse: bool = _setting(False, "the network's plain operators in place of the faster ones that do the same")
+    no_malloc_tuning: bool = _setting(
+        False, "on a CPU, leave freed memory to glibc's defaults: slower, no more left over"
+    )
     checkpoint_activations: bool = _setting(False, "train in less memory, computing every block twice")
     max_bad_steps: int = _setting(
         30, "stop after so many steps in a row whose loss or gradients are not finite", least=1, most=2**31

@@ -18,6 +18,7 @@ from engine.provenance import skeleton_of
 from errors import InputError
 from feeders.transforms import DeriveStream
 from graph.layout import SkeletonLayout
+from model.fuse import unfuse
 
 _FRAMES = 64  # of made clips, where nothing is known of those that a network learned from
 
@@ -82,6 +83,8 @@ def make_plan(predictor: Predictor, clips: Sequence[Sequence[Prepared]], one_inp
     models = [stream.model for stream in streams if stream.model is not None]
     if len(models) < len(streams):
         raise InputError("an exported file is not exported again; give the checkpoints")
+    for model in models:
+        unfuse(model)  # what is written down are plain operators
     joined = Joined(models, predictor.weights, derive).eval()
     return Plan(joined, list(dict.fromkeys(inputs)), names, about, fed)
 

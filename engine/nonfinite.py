@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engine.data import Batch
 from engine.precision import Precision
+from model.fuse import plainly
 
 
 def first_not_finite(model: nn.Module, batch: Batch, precision: Precision, device: torch.device) -> str:
@@ -26,7 +27,7 @@ def first_not_finite(model: nn.Module, batch: Batch, precision: Precision, devic
 
     hooks = [module.register_forward_hook(look) for module in model.modules()]  # inner modules answer first
     try:
-        with torch.no_grad(), precision.autocast():
+        with torch.no_grad(), plainly(model), precision.autocast():
             model(precision.cast(batch[0].to(device)))
     finally:
         for hook in hooks:

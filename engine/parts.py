@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.allocator import keep_freed_memory
 from engine.build import LabelledClips, build_feeder, build_model, check_fit, check_forward
 from engine.checkpoint import read_last
 from engine.config import Config
@@ -25,6 +26,7 @@ from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
 from errors import InputError
 from model.batch_norm import across_processes
+from model.fuse import fuse
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,12 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     checkpoint, read, damage = read_last(config.checkpoint) if config.checkpoint else (None, None, None)
     config = replace(config, checkpoint=str(read)) if read else config
     notes = [note for note in (device_note, precision_note, damage) if note]
+    if device.type == "cpu" and not config.no_malloc_tuning and keep_freed_memory():
+        notes.append("freed memory is kept for the next tensors, which is faster (--no-malloc-tuning: it is not)")
     notes += getattr(model, "notes", [])
     notes += _load_initial(model, config, checkpoint)
+    if not config.no_fuse and (count := fuse(model)):
+        notes.append(f"{count} operators in their faster form, which gives the same (--no-fuse: the plain ones)")
     if config.phase == "train":
         check_schedule(config)
         notes += freeze(model, config.freeze)

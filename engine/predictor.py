@@ -25,6 +25,7 @@ from errors import InputError
 from graph.layout import SkeletonLayout
 from graph.layouts import BUILT_IN
 from importing import bind_arguments
+from model.fuse import fuse
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ def load_stream(path: str | Path, device: str = "cpu", allow_import: Sequence[st
     load_weights(model, check_state(content["model"], str(path)), str(path))
     with refusing(f"device {device!r}"):
         model = model.to(device).eval()
+    fuse(model)
     takes = bind_arguments(type(model), config.model_args, "model_args")
     return Stream(str(path), config, facts, takes, model)
 

@@ -12,7 +12,7 @@ import numpy as np
 from clips.class_names import class_names
 from clips.dense import DenseStore
 from clips.poses import Wanted, clip_of
-from clips.read.anything import LINEAGES, as_prepared, read_clip
+from clips.read.anything import BODIES, LINEAGES, as_prepared, read_clip
 from clips.read.ntu import read_ntu
 from clips.read.poses import read_poses
 from clips.read.pyskl import PysklStore
@@ -81,7 +81,7 @@ def prepared(path: Path, facts: Mapping[str, Any], layout: SkeletonLayout | None
         )
         clip = clip_of(read_poses(path, skeleton, facts.get("dims")), wanted, skeleton.joints, str(path))
     else:
-        clip, skeleton = read_clip(path, skeleton)
+        clip, skeleton = read_clip(path, skeleton, bodies=int(facts.get("bodies", BODIES)))
     if not clip.any():
         raise InputError(f"{path}: nobody is in it")
     joints = facts.get("joints")

@@ -10,6 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from model.normalize import counts_now, standing_for
+
 
 def recompute_blocks(model: nn.Module) -> int:
     """Make every block of ``model`` compute twice and keep its input alone; how many blocks there are.
@@ -19,8 +21,7 @@ def recompute_blocks(model: nn.Module) -> int:
     """
     blocks = list(_blocks(model))
     for block in blocks:
-        compute = partial(checkpoint, block.forward, use_reentrant=False, context_fn=partial(_contexts, block))
-        block.forward = partial(_only_in_training, block, block.forward, compute)
+        block.forward = partial(_forward, block)
     return len(blocks)
 
 
@@ -32,15 +33,18 @@ def _blocks(model: nn.Module) -> Iterator[nn.Module]:
             yield child
 
 
-def _only_in_training(
-    block: nn.Module, plain: Callable[..., Any], recomputed: Callable[..., Any], *arguments: Tensor
-) -> Any:
-    return recomputed(*arguments) if block.training else plain(*arguments)
+def _forward(block: nn.Module, *arguments: Tensor) -> Any:
+    """What the class of ``block`` makes of ``arguments``, in training to be computed again."""
+    compute: Callable[..., Any] = partial(type(block).forward, block)
+    if not block.training:
+        return compute(*arguments)
+    return checkpoint(compute, *arguments, use_reentrant=False, context_fn=partial(_contexts, block))
 
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """For the first computation and the second, which begins with the same buffers and leaves none changed."""
     before: list[tuple[nn.Module, str, Tensor]] = []
+    counts = counts_now()
 
     @contextmanager
     def first() -> Iterator[None]:
@@ -53,7 +57,8 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
         now = [(module, name, module.get_buffer(name)) for module, name, _ in before]
         _put(before)
         try:
-            yield
+            with standing_for(counts):
+                yield
         finally:
             _put(now)
 

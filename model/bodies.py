@@ -22,10 +22,9 @@ def skipping_absent(model: nn.Module, clips: Tensor, bodies: Tensor, features: C
     """``features`` (N·M, F) of ``bodies`` (N·M, ...), the normalised ones of ``clips`` (N, C, T, V, M) as they came.
 
     All bodies are computed where none can be left out: in clips of one body, where gradients of the clips themselves
-    are asked for, where dropout would treat equal bodies differently, where blocks are computed a second time in
-    backward, which is not told of the counts, and where the network is being exported.
+    are asked for, where dropout would treat equal bodies differently, and where the network is being exported.
     """
-    if tracing() or clips.shape[-1] < 2 or clips.requires_grad or _draws(model) or _computed_twice(model):
+    if tracing() or clips.shape[-1] < 2 or clips.requires_grad or _draws(model):
         return features(bodies)
     kept, place, counts = distinct(clips)
     if len(kept) == len(bodies):
@@ -52,10 +51,6 @@ def distinct(clips: Tensor) -> Bodies:
         where |= {n * width + m: len(kept) for n in clips_of}
         kept.append(clips_of[0] * width + m)
     return kept, [where[body] for body in range(len(where))], tuple(len(clips_of) for _, clips_of in shared)
-
-
-def _computed_twice(model: nn.Module) -> bool:
-    return model.training and any("forward" in module.__dict__ for module in model.modules())
 
 
 def _draws(model: nn.Module) -> bool:

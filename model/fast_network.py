@@ -27,7 +27,7 @@ class FastNetwork:
     def forward(self, x: Tensor) -> Tensor:
         assert isinstance(self, nn.Module)
         features = skipping_absent(self, x, self.bodies(x), self.features)
-        return self.classify(features, len(x))
+        return self.classify(features, x.shape[0])
 
     def features(self, x: Tensor) -> Tensor:
         assert isinstance(self, nn.Module)

@@ -111,6 +111,11 @@ W, LAST = "{plain}/weights/weights-2-6.pt", "{plain}/checkpoints/last.pt"
 HALF = ["--half", "--amp-dtype", "bfloat16"]
 TEST = ["--phase", "test", "--weights", W]
 COSINE = ["--lr-schedule", "cosine"]
+MSG3D = [
+    *("--model", "model.msg3d.Model", "--model-args", "num_point=5", "num_person=2", "widths=[6,12,12]"),
+    *("num_gcn_scales=2", "num_g3d_scales=2", "graph=graph.custom.AdjMatrixGraph"),
+    "graph_args={{layout: {{name: toy, num_joints: 5, edges: [[1, 0], [2, 1], [3, 1], [4, 1]]}}}}",
+]
 
 CASES: dict[str, Case] = {
     "phase": (TEST, lambda ran: ran.names("*-samples.txt") == ["right-samples.txt", "wrong-samples.txt"]),
@@ -176,6 +181,14 @@ CASES: dict[str, Case] = {
     "checkpoint_activations": (
         ["--checkpoint-activations"],
         lambda ran: ran.said("checkpoint_activations: 1 blocks are computed twice") and not ran.moved(),
+    ),
+    "no_fuse": (
+        ["--no-fuse", *MSG3D],
+        lambda ran: not ran.said("in their faster form") and ran.again(*MSG3D).said(" operators in their faster form"),
+    ),
+    "no_malloc_tuning": (
+        ["--no-malloc-tuning"],
+        lambda ran: not ran.said("freed memory is kept") and not ran.moved() and ran.again().said("memory is kept"),
     ),
     "max_bad_steps": (
         ["--base-lr", 1e30, "--max-bad-steps", 2],

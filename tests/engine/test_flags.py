@@ -180,6 +180,8 @@ FLAGS: list[tuple[str, list[str], Any]] = [
     ("sync-bn", ["True"], True),
     ("forward-batch-size", ["auto"], "auto"),
     ("checkpoint-activations", [], True),
+    ("no-fuse", [], True),
+    ("no-malloc-tuning", [], True),
     ("max-bad-steps", ["5"], 5),
     ("save-every-steps", ["100"], 100),
     ("keep", ["3"], 3),

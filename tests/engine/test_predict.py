@@ -156,6 +156,16 @@ def test_a_recording_is_prepared_as_the_data_set_was(tmp_path: Path) -> None:
         prepared(path, {"lineage": "pyskl", "joints": 20})
 
 
+@pytest.mark.parametrize("bodies", [1, 2])
+def test_poses_get_as_many_bodies_as_the_network_knows(tmp_path: Path, bodies: int) -> None:
+    """Of a network, say, that learned from a pickle in which everybody is alone."""
+    poses = np.random.default_rng(0).normal(size=(6, 17, 3)).astype(np.float32)
+    np.save(tmp_path / "a.npy", poses)
+    clip, _ = prepared(tmp_path / "a.npy", {"joints": 17, "bodies": bodies, "skeleton": "coco-17"})
+    assert clip.shape == (3, 6, 17, bodies)
+    np.testing.assert_array_equal(clip[..., 0], poses.transpose(2, 0, 1))
+
+
 def test_what_is_known_of_clips_is_plain(tiny: Any, differences: Any) -> None:
     toy = tiny.settings["model_args"]["graph_args"]["layout"]
     facts = data_facts(Feeder(tiny.folder / "val_data_joint.npy", tiny.folder / "val_label.pkl"), toy)

@@ -12,6 +12,7 @@ from engine.distributed import World
 from engine.recompute import recompute_blocks
 from engine.state import RunningState
 from importing import import_class
+from model.fuse import fuse
 
 TOY = {"name": "toy", "num_joints": 5, "edges": [[1, 0], [2, 1], [3, 1], [4, 1]]}
 NARROW: dict[str, dict[str, Any]] = {
@@ -95,6 +96,28 @@ def test_the_blocks_of_a_network_are_its_own(network: str) -> None:
     got, less = steps(twice, False)
     assert [name for name, value in want.items() if not torch.equal(got[name], value)] == []
     assert less < much
+
+
+@pytest.mark.parametrize("network", ["msg3d", "mstgcn", "msagcn"])
+def test_absent_bodies_are_counted_both_times(network: str) -> None:
+    """Fused, and computed twice, a network learns from clips of one body what it learns plain."""
+    plain, twice = build(network).double(), build(network).double()
+    assert fuse(twice) >= 1
+    recompute_blocks(twice)
+    x = torch.randn(4, 3, 8, 5, 2, dtype=torch.float64)
+    x[1:, ..., 1] = 0
+    for model in (plain, twice):
+        model(x).square().mean().backward()
+    want = dict(plain.named_parameters())
+    top = max(float(p.grad.abs().max()) for p in want.values() if p.grad is not None)
+    for name, parameter in twice.named_parameters():
+        grad = want[name].grad
+        if grad is None:
+            assert parameter.grad is None
+        else:
+            torch.testing.assert_close(parameter.grad, grad, rtol=1e-8, atol=1e-8 * top, msg=name)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(twice.get_buffer(name), buffer, rtol=1e-9, atol=1e-9, msg=name)
 
 
 def test_what_a_step_changed_can_be_put_back() -> None:

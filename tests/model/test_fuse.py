@@ -402,16 +402,6 @@ def test_two_processes_that_leave_out_bodies_are_one(in_two: Callable[..., list[
             torch.testing.assert_close(first[step][name], buffer, rtol=EXACT, atol=EXACT, msg=name)
 
 
-def test_blocks_that_are_computed_twice_get_all_bodies() -> None:
-    """The second computation is not told what an item stands for."""
-    model = network()
-    fuse(model)
-    model.tcn2.forward = model.tcn2.forward
-    x = batch(4, 9, 5, 2, ((0, 1), (1, 1), (2, 1)))
-    assert rows_of_features(model, x) == 8
-    assert rows_of_features(model.eval(), x) == 6
-
-
 def test_clips_of_one_body_are_all_computed() -> None:
     model = network(bodies=1)
     fuse(model)
