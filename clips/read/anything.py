@@ -56,14 +56,14 @@ def is_recording(path: Path) -> bool:
 
 
 def read_clip(
-    path: Path, layout: SkeletonLayout | None = None, lineage: str | None = None
+    path: Path, layout: SkeletonLayout | None = None, lineage: str | None = None, bodies: int = BODIES
 ) -> tuple[Clip, SkeletonLayout]:
     """The clip (C, T, V, M) of a recording, and its skeleton.
 
     A ``.skeleton`` of NTU RGB+D, as recorded (its two bodies that move most) or as a ``lineage`` prepares it; a JSON
     file of Kinetics-Skeleton, NW-UCLA or Toyota Smarthome (2-D, or 3-D where ``layout`` is that one's); a pickle of
     AIST++, without the frames that are not finite; or the poses that an estimator left (``clips.read.poses``), for
-    which ``layout`` says which joints they are.
+    which ``layout`` says which joints they are and ``bodies`` how many people are kept.
 
     Raises:
         InputError: none of these, damaged, or nobody said what its joints are.
@@ -95,7 +95,7 @@ def read_clip(
     if layout is None:
         raise InputError(f"{path}: which joints are these? name their skeleton with --layout (coco-17, mine.yaml)")
     joints = layout.joints or tuple(str(joint) for joint in range(layout.num_joints))
-    return clip_of(read_poses(path, layout), Wanted(bodies=BODIES), joints, str(path)), layout
+    return clip_of(read_poses(path, layout), Wanted(bodies=bodies), joints, str(path)), layout
 
 
 def _keys(path: Path) -> set[str]:

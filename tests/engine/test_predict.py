@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,15 @@ def test_a_recording_is_prepared_as_the_data_set_was(tmp_path: Path) -> None:
         prepared(path, {"lineage": "own"})
     with pytest.raises(InputError, match="has 25 joints, the network learned from clips of 20"):
         prepared(path, {"lineage": "pyskl", "joints": 20})
+
+
+def test_a_prediction_imports_nothing_that_it_does_not_need(trained: Path, tiny: Any) -> None:
+    code = "import sys; from engine import predict; predict.run(sys.argv[1:]); print(*sys.modules)"
+    words = [sys.executable, "-c", code, f"{tiny.folder}/val_data_joint.npy:val03", "--weights", last(trained)]
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "torch" in loaded
+    assert loaded & {"scipy", "matplotlib", "tensorboardX", "onnx", "onnxruntime", "plotly", "torch._dynamo"} == set()
 
 
 @pytest.mark.parametrize("bodies", [1, 2])
