@@ -142,8 +142,7 @@ class _Normalize(torch.autograd.Function):
         x, y, mean, var, count, weight = ctx.saved_tensors
         dy = gradients[0] if y is None else torch.ops.aten.threshold_backward(gradients[0], y, 0)
         values = wide(x)
-        dx, of_weight, of_bias = scaled_back(wide(dy), values, mean, var, weight, ctx.how)
-        settle(dx, values, mean, var, count, weight, torch.stack([of_weight, of_bias]), ctx.how)
+        dx, of_weight, of_bias = backward(wide(dy), values, mean, var, count, weight, ctx.how)
         of_shift = shift_gradient(of_bias, var, weight, ctx.how) if ctx.shifted else None
         known = (None, None) if weight is None else (of_weight.to(weight.dtype), of_bias.to(weight.dtype))
         return dx.to(x.dtype), *known, of_shift, dy if ctx.plus else None, None, None
@@ -161,7 +160,7 @@ def moments(x: Tensor, how: How, shift: Tensor | None = None) -> tuple[Tensor, T
     single = len(x) - len(how.counts)
     parts = [(x[:single], single * each)] if single else []
     parts += [(item[None], times * each) for item, times in zip(x[single:], how.counts, strict=True)]
-    found = [(*torch.batch_norm_update_stats(part, None, None, 0.0), count) for part, count in parts]
+    found = [(*_statistics(part), count) for part, count in parts]
     if len(found) == 1 and not how.everywhere:
         mean, var, count = found[0]
         if count == 1:
@@ -175,6 +174,23 @@ def moments(x: Tensor, how: How, shift: Tensor | None = None) -> tuple[Tensor, T
         dist.all_gather(every, mine)
         mean, squares, counts = _together(torch.stack(every))
     return mean, squares / counts, counts[0]
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,) of ``x`` (N, C, ...).
+
+    torch is quick at them where channels lie side by side. Where they lie one after the other, it is with the channels
+    of single items, which it normalises as groups of one.
+    """
+    if not x.is_contiguous() or x.dim() < 3:
+        found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x, None, None, 0.0)
+        return found
+    each, channels = x[0, 0].numel(), x.shape[1]
+    items = [torch.native_group_norm(item, None, None, 1, channels, each, channels, 0.0)[1:] for item in x.split(1)]
+    mean, rate = (torch.cat(values) for values in zip(*items, strict=True))
+    squares = each / rate.square()
+    mean, squares, count = _together(torch.stack([mean, squares, torch.full_like(mean, each)], dim=1))
+    return mean, squares / count
 
 
 def _together(parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -200,6 +216,15 @@ def scaled_back(
         dy, x, scale, mean, var, None, None, False, how.eps, [True, True, True]
     )
     return found
+
+
+def backward(
+    dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, count: Tensor, weight: Tensor | None, how: How
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of x, and those of weight and bias (C,)."""
+    dx, of_weight, of_bias = scaled_back(dy, x, mean, var, weight, how)
+    settle(dx, x, mean, var, count, weight, torch.stack([of_weight, of_bias]), how)
+    return dx, of_weight, of_bias
 
 
 def settle(

@@ -107,7 +107,8 @@ def test_fused_is_plain(name: str, absent: tuple[tuple[int, int], ...]) -> None:
     plain = network(name)
     fused = copy.deepcopy(plain)
     assert fuse(fused) >= 1
-    limit = 1e-11 if name.startswith("msagcn") else EXACT  # it has gates of one weight: sums that cancel
+    loose = name.startswith("msagcn") or name == "mstgcn-sep"  # gates of one weight, channels by themselves: sums cancel
+    limit = 1e-11 if loose else EXACT
     x = batch(2, absent)
     with torch.no_grad():
         torch.testing.assert_close(fused.eval()(x), plain.eval()(x), rtol=EXACT, atol=EXACT)

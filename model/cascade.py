@@ -1,0 +1,193 @@
+"""Groups of channels one after the other, as in the layers of MST-GCN, with nothing copied and little kept.
+
+Every group goes through a linear map of its own (``Map``) and a BatchNorm. Where groups are chained, the input of each
+is joined by what came out of the one before. Residual and ReLU come last. Tensors are rows: (N, T, V, C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.normalize import (
+    How,
+    Norms,
+    backward,
+    how_now,
+    moments,
+    normalize,
+    shift_gradient,
+    update,
+    wide,
+)
+from model.rows import channels, folded, rows
+
+
+class Map:
+    """What is linear in a group: (N, T, V, C) -> (N, T', V, C')."""
+
+    def forward(self, x: Tensor, *weights: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def backward(self, x: Tensor, dz: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of x and of every weight."""
+        raise NotImplementedError
+
+
+def every_norm(norms: Norms, residual: nn.Module) -> Norms:
+    """``norms`` and that of the residual's projection, where it has one."""
+    return [*norms, residual[1]] if isinstance(residual, nn.Sequential) else norms
+
+
+class Folded(NamedTuple):
+    """Weights that have taken in the BatchNorms behind them."""
+
+    groups: Sequence[tuple[Tensor, ...]]
+    straight: tuple[Tensor, Tensor] | None
+    """The residual's projection (O, C) and its bias."""
+    scales: Sequence[Tensor] | None = None
+    """What the input of each group is multiplied by before the group before joins it."""
+    constant: Tensor | None = None
+    """Added at the end: (V, O)."""
+
+
+def folded_projection(residual: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+    """The weight (O, C) and bias (O,) of the residual's projection, if it is one."""
+    if not isinstance(residual, nn.Sequential):
+        return None
+    conv: Any
+    conv, norm = residual
+    weight, bias = folded(conv.weight, conv.bias, norm)
+    return weight.flatten(1).to(dtype), bias.to(dtype)
+
+
+def evaluated(x: Tensor, linear: Map, f: Folded, residual: nn.Module, *, chained: bool, stride: int = 1) -> Tensor:
+    """All but the activation, every BatchNorm folded: (N, T, V, C) -> (N, T', V, O)."""
+    groups = len(f.groups)
+    out, plus = None, None
+    if f.straight is not None:
+        out = plus = F.linear(x[:, ::stride], *f.straight)
+    elif isinstance(residual, nn.Identity):
+        out, plus = torch.empty_like(x), x
+    found: list[Tensor] = []
+    for g, (some, weights) in enumerate(zip(x.chunk(groups, 3), f.groups, strict=True)):
+        if chained and g:
+            some = some + found[-1] if f.scales is None else torch.addcmul(found[-1], some, f.scales[g])
+        found.append(linear.forward(some, *weights))
+        if out is not None and plus is not None:
+            torch.add(found[-1], plus.chunk(groups, 3)[g], out=out.chunk(groups, 3)[g])
+    if out is None:
+        out = torch.cat(found, 3) if groups > 1 else found[0]
+    return out if f.constant is None else out.add_(f.constant)
+
+
+class Group(NamedTuple):
+    """A group in training: the weights of its map, its BatchNorm, and the bias before that, which then cancels."""
+
+    weights: tuple[Tensor, ...]
+    norm: Any
+    shift: Tensor | None = None
+
+
+def trained(
+    x: Tensor,
+    linear: Map,
+    groups: Sequence[Group],
+    straight: Tensor,
+    residual: nn.Module,
+    *,
+    chained: bool,
+    stride: int = 1,
+    relu: bool,
+) -> Tensor:
+    """The whole layer on x, the residual on ``straight``, with everything that gradients need."""
+    plus = None
+    if isinstance(residual, nn.Identity):
+        plus = straight
+    elif isinstance(residual, nn.Sequential):
+        conv: Any
+        conv, norm = residual
+        projected = F.linear(straight[:, ::stride], conv.weight.flatten(1).to(x.dtype))
+        plus = rows(normalize(channels(projected), [norm], shift=conv.bias))
+    hows = [how_now([group.norm]) for group in groups]
+    flat = [tensor for group in groups for tensor in (*group.weights, group.norm.weight, group.norm.bias, group.shift)]
+    out, *statistics = _Cascade.apply(  # type: ignore[no-untyped-call]
+        x, plus, linear, hows, chained, relu, *flat
+    )
+    for group, how, mean, var, count in zip(groups, hows, *(s.unbind() for s in statistics), strict=True):
+        update([group.norm], how, mean, var, count, group.shift)
+    return out
+
+
+class _Cascade(torch.autograd.Function):
+    """Of every group are kept the input of its map, and what its BatchNorm sees; of ReLU, what comes out."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        plus: Tensor | None,
+        linear: Map,
+        hows: list[How],
+        chained: bool,
+        relu: bool,
+        *flat: Any,
+    ) -> tuple[Tensor, ...]:
+        """(N, T, V, C) -> (N, T', V, O); means (G, O / G), variances and counts (G,) of what the BatchNorms see."""
+        groups, each = len(hows), len(flat) // len(hows)
+        saved, statistics = [], []
+        out: Any = None
+        y: Tensor | None = None
+        for g, some in enumerate(x.chunk(groups, 3)):
+            *weights, scale, bias, shift = flat[g * each : (g + 1) * each]
+            if chained and y is not None:
+                some = some + y
+            z = linear.forward(some, *weights)
+            found = moments(wide(channels(z)), hows[g], shift)
+            y = _normalized(z, found, scale, bias, hows[g])
+            if out is None:
+                out = z.new_empty(*z.shape[:3], groups * z.shape[3])
+            of_out = out.chunk(groups, 3)[g]
+            of_out.copy_(y) if plus is None else torch.add(y, plus.chunk(groups, 3)[g], out=of_out)
+            saved += [some, z]
+            statistics.append(found)
+        out = F.relu_(out) if relu else out
+        mean, var, count = (torch.stack(each) for each in zip(*statistics, strict=True))
+        ctx.save_for_backward(x, out if relu else None, mean, var, count, *saved, *flat)
+        ctx.linear, ctx.hows, ctx.chained, ctx.plus, ctx.own = linear, hows, chained, plus is not None, plus is x
+        ctx.mark_non_differentiable(mean, var, count)
+        ctx.set_materialize_grads(False)
+        return out, mean, var, count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        groups = len(ctx.hows)
+        x, out, mean, var, count, *saved = ctx.saved_tensors
+        saved, flat = saved[: 2 * groups], saved[2 * groups :]
+        each, d = len(flat) // groups, gradients[0]
+        d = d.contiguous() if out is None else torch.ops.aten.threshold_backward(d.contiguous(), out, 0)
+        dx = torch.empty_like(x)
+        found: list[Any] = []
+        dy: Tensor | None = None
+        for g in reversed(range(groups)):
+            *weights, scale, _, shift = flat[g * each : (g + 1) * each]
+            some, z = saved[2 * g : 2 * g + 2]
+            of_out, of_x = d.chunk(groups, 3)[g], dx.chunk(groups, 3)[g]
+            dy = of_out.contiguous() if dy is None or not ctx.chained else dy + of_out
+            seen = wide(channels(z))
+            dz, of_scale, of_bias = backward(wide(channels(dy)), seen, mean[g], var[g], count[g], scale, ctx.hows[g])
+            dy, *of_weights = ctx.linear.backward(some, rows(dz.to(z.dtype)), *weights)
+            torch.add(dy, of_out, out=of_x) if ctx.own else of_x.copy_(dy)
+            of_shift = None if shift is None else shift_gradient(of_bias, var[g], scale, ctx.hows[g])
+            found = [*of_weights, of_scale.to(scale.dtype), of_bias.to(scale.dtype), of_shift, *found]
+        return dx, d if ctx.plus and not ctx.own else None, None, None, None, None, *found
+
+
+def _normalized(z: Tensor, found: tuple[Tensor, ...], scale: Tensor, bias: Tensor, how: How) -> Tensor:
+    mean, var, _ = found
+    y = F.batch_norm(wide(channels(z)), mean, var, scale.to(mean.dtype), bias.to(mean.dtype), False, 0.0, how.eps)
+    return rows(y.to(z.dtype))

@@ -1,0 +1,119 @@
+"""MST-GCN's graph convolutions, faster: neighbours are gathered first, and then all subsets mixed in one product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
+from model.mst_common import grouped
+from model.mst_spatial import BasicSpatial, MultiScaleSpatial, SpatialGraphConv
+from model.normalize import normalize
+from model.products import Product, best_product
+from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
+
+
+class FastMultiScaleSpatial(MultiScaleSpatial):
+    """The same numbers as ``MultiScaleSpatial``, same weights.
+
+    Shapes: (N, in_channels, T, V) -> (N, out_channels, T, V).
+    """
+
+    @in_one_type
+    def forward(self, x: Tensor) -> Tensor:
+        groups: list[Any] = list(self.conv_bn)
+        plain = all(isinstance(group, nn.Sequential) for group in groups)
+        y = _faster(self, x, groups, self.bn_in, chained=self.chained) if plain else None
+        return super().forward(x) if y is None else y
+
+    def of_groups(self, x: Tensor) -> Tensor:
+        return grouped(self.bn_in(x), self.conv_bn, chained=self.chained)
+
+
+class FastBasicSpatial(BasicSpatial):
+    """The same numbers as ``BasicSpatial``, same weights.
+
+    Shapes: (N, in_channels, T, V) -> (N, out_channels, T, V).
+    """
+
+    @in_one_type
+    def forward(self, x: Tensor) -> Tensor:
+        y = _faster(self, x, [(self.conv, self.bn)], None, chained=False)
+        return super().forward(x) if y is None else y
+
+    def of_groups(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))
+
+
+def _faster(layer: Any, x: Tensor, groups: Sequence[Any], norm_in: Any, *, chained: bool) -> Tensor | None:
+    """What the layer of convolutions and BatchNorms ``groups`` gives; None where that is not to be sped up."""
+    norms = every_norm([norm for _, norm in groups], layer.residual)
+    norms = [*norms, *([] if norm_in is None else [norm_in])]
+    if not usual(x, norms):
+        return None
+    conv, x, dtype, relu = groups[0][0], rows(x), x.dtype, isinstance(layer.act, nn.ReLU)
+    inside, out = conv.gcn.in_channels, conv.gcn.out_channels // len(conv.A)
+    linear = _OverGraph(best_product(len(conv.A), 1, 1, inside, out), out)
+    if frozen(norms):
+        f = once(layer, lambda: _fold(layer, linear.form, groups, norm_in, chained, dtype))
+        y = evaluated(x, linear, f, layer.residual, chained=chained)
+        return channels(y).relu_() if relu else layer.act(channels(y))
+    seen = x if norm_in is None else rows(normalize(channels(x), [norm_in]))
+    given = []
+    for conv, norm in groups:
+        a, w = linear.form.arranged(conv.adjacency().transpose(1, 2), _weight(conv))
+        given.append(Group((a.to(dtype), w.to(dtype), _offset(conv).to(dtype)), norm))
+    y = trained(seen, linear, given, x, layer.residual, chained=chained, relu=relu)
+    return channels(y) if relu else layer.act(channels(y))
+
+
+def _weight(conv: SpatialGraphConv) -> Tensor:
+    """(K·O, C, 1, 1) -> (O, K·C)."""
+    return conv.gcn.weight.flatten(1).unflatten(0, (len(conv.A), -1)).transpose(0, 1).flatten(1)
+
+
+def _offset(conv: SpatialGraphConv) -> Tensor:
+    """What the bias becomes on its way over the graph: (V, O)."""
+    bias = conv.gcn.bias
+    assert bias is not None
+    return conv.adjacency().sum(1).t() @ bias.view(len(conv.A), -1)
+
+
+def _fold(layer: Any, form: Product, groups: Sequence[Any], norm_in: Any, chained: bool, dtype: torch.dtype) -> Folded:
+    """Everything that is added along the way is what the groups make of a frame of zeros."""
+    weights, scales = [folded(_weight(conv), None, norm)[0] for conv, norm in groups], None
+    if norm_in is not None:
+        scale = norm_in.weight * torch.rsqrt(norm_in.running_var + norm_in.eps)
+        scales = scale.to(dtype).chunk(len(groups))
+        for number, (w, s) in enumerate(zip(weights, scale.chunk(len(groups)), strict=True)):
+            if number == 0 or not chained:
+                weights[number] = w * s.repeat(w.shape[1] // len(s))
+    first = groups[0][0]
+    arranged = [
+        form.arranged(conv.adjacency().transpose(1, 2), w) for (conv, _), w in zip(groups, weights, strict=True)
+    ]
+    zeros = first.PA.new_zeros(1, len(groups) * first.gcn.in_channels, 1, first.PA.shape[1])
+    constant = rows(layer.of_groups(zeros))[0, 0].to(dtype)
+    pairs = [(a.to(dtype), w.to(dtype)) for a, w in arranged]
+    return Folded(pairs, folded_projection(layer.residual, dtype), scales, constant)
+
+
+@dataclass(frozen=True)
+class _OverGraph(Map):
+    """Sum over subsets k of A_k x W_k, arranged as one of the ``products`` wants them, and an offset (V, O)."""
+
+    form: Product
+    width: int
+
+    def forward(self, x: Tensor, *weights: Tensor) -> Tensor:
+        a, w, *offset = weights
+        z = self.form.forward(x, a, w, self.width)
+        return z.add_(offset[0]) if offset else z
+
+    def backward(self, x: Tensor, dz: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        a, w, _ = weights
+        return *self.form.backward(x, a, w, dz), dz.sum((0, 1))
