@@ -107,7 +107,7 @@ def test_fused_is_plain(name: str, absent: tuple[tuple[int, int], ...]) -> None:
     plain = network(name)
     fused = copy.deepcopy(plain)
     assert fuse(fused) >= 1
-    loose = name.startswith("msagcn") or name == "mstgcn-sep"  # gates of one weight, channels by themselves: sums cancel
+    loose = name.startswith("msagcn") or name == "mstgcn-sep"  # gates or channels of one weight: sums that cancel
     limit = 1e-11 if loose else EXACT
     x = batch(2, absent)
     with torch.no_grad():
