@@ -18,12 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers import PEERS, PLAIN
 from command_line import Parser, exit_code, whole_number
 from data_gen.prepare import ROOT
 from errors import InputError, one_of
 
+_ABOUT_PEERS = f"{', '.join(PEERS)}: a checkout of it, or the word plain for our own network of plain operators"
 HISTORY = Path(__file__).parent / "history.jsonl"
-_FILES = {"msg3d": "model/msg3d.py"}
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -33,25 +34,31 @@ def run(argv: Sequence[str] | None = None) -> int:
         InputError: a peer is not the checkout it should be, or a measurement fails.
     """
     parser = Parser("benchmarks.speed", description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_flag("--peer", nargs="+", required=True, metavar="NAME=DIR", help="checkouts: msg3d")
-    parser.add_flag("--frames", nargs="+", type=whole_number(1), default=[100, 300], metavar="T")
-    parser.add_flag("--clips", nargs="+", type=whole_number(1), default=[8, 2], metavar="N", help="for each T")
+    parser.add_flag("--peer", nargs="+", required=True, metavar="NAME=DIR", help=_ABOUT_PEERS)
+    parser.add_flag("--frames", nargs="+", type=whole_number(1), metavar="T", help="of a clip")
+    parser.add_flag("--clips", nargs="+", type=whole_number(1), metavar="N", help="for each T")
     parser.add_flag(
         "--absent", nargs="+", type=float, default=[0.0, 0.75], metavar="P", help="shares of one-body clips"
     )
     parser.add_flag("--pairs", type=whole_number(1), default=5, metavar="N", help="turns of each (default: 5)")
     parser.add_flag("--no-memory", action="store_true", help="leave memory out")
     given = parser.parse_strictly(argv)
-    if len(given.frames) != len(given.clips):
-        raise InputError(f"--frames has {len(given.frames)} values and --clips {len(given.clips)}, wanted one each")
+    asked = [given.clips or [], given.frames or []]
+    if len(asked[0]) != len(asked[1]):
+        raise InputError(f"--clips has {len(asked[0])} values and --frames {len(asked[1])}, wanted one each")
     equal = True
-    for network, _, folder in (peer.partition("=") for peer in given.peer):
-        one_of("--peer", network, _FILES)
-        if not (Path(folder) / _FILES[network]).is_file():
-            raise InputError(f"{folder}: no {_FILES[network]} in it")
-        order = {"network": network, "peer": str(Path(folder).resolve()), "pairs": given.pairs}
-        print(f"{network}: 1 thread, CPU time, median of {given.pairs} pairs (lowest to highest)")
-        for clips, frames in zip(given.clips, given.frames, strict=True):
+    for name, _, folder in (peer.partition("=") for peer in given.peer):
+        one_of("--peer", name, PEERS)
+        peer = PEERS[name]
+        if folder != PLAIN and not (peer.file and (Path(folder) / peer.file).is_file()):
+            wanted = f"a checkout with {peer.file} in it, or the word" if peer.file else "the word"
+            raise InputError(f"--peer {name}={folder}: wanted {wanted} {PLAIN}")
+        folder = folder if folder == PLAIN else str(Path(folder).resolve())
+        order = {"peer": name, "network": peer.network, "folder": folder, "pairs": given.pairs}
+        print(
+            f"{peer.network} and {name}={folder}: 1 thread, CPU time, median of {given.pairs} pairs (lowest to highest)"
+        )
+        for clips, frames in list(zip(*asked, strict=True)) or peer.sizes:
             for absent in given.absent:
                 if round(clips * absent) in (0, clips) and absent:
                     continue  # so few clips have no such share
@@ -60,14 +67,16 @@ def run(argv: Sequence[str] | None = None) -> int:
                     equal &= _time(case)
         if not given.no_memory:
             for phase, clips in (("training", 2), ("evaluation", 8)):
-                _memory(order | {"phase": phase, "clips": clips, "frames": 300, "absent": 0.0, "allocator": False})
+                _memory(
+                    order
+                    | {"phase": phase, "clips": clips, "frames": peer.sizes[-1][1], "absent": 0.0, "allocator": False}
+                )
     return 0 if equal else 1
 
 
 def _time(case: dict[str, Any]) -> bool:
     """Both ratios of one case, and whether both networks give the same."""
-    small = case | {"clips": 4, "frames": min(case["frames"], 40), "allocator": False, "measure": "equality"}
-    apart = _child(small)
+    apart = _child(case | {"allocator": False, "measure": "equality"})
     texts, ours = [], {}
     for allocator in (False, True):
         pairs = _child(case | {"allocator": allocator, "measure": "time"})["seconds"]

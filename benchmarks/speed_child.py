@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import json
-import os
 import resource
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.peers import PEERS, side_by_side
 from model.fuse import fuse
 
 # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD: freed memory is kept and used again instead of given back page by page
 _ALLOCATOR = ((-4, 0), (-1, 2**31 - 1), (-2, 64 << 20))
-_PUBLISHED = {
-    "msg3d": {
-        **{"num_class": 60, "num_point": 25, "num_person": 2, "num_gcn_scales": 13, "num_g3d_scales": 6},
-        "graph": "graph.ntu_rgb_d.AdjMatrixGraph",
-    }
-}
-
-
-def build(network: str, peer: str) -> tuple[nn.Module, nn.Module]:
-    """Our network, fused, and the peer's with the same weights, none of them where training starts."""
-    torch.manual_seed(0)
-    ours: nn.Module = importlib.import_module(f"model.{network}").Model(**_PUBLISHED[network])
-    with torch.no_grad():
-        for name, tensor in [*ours.named_parameters(), *ours.named_buffers()]:
-            if name.endswith("A_res"):
-                tensor.uniform_(-0.05, 0.05)
-            elif name.endswith("running_var"):
-                tensor.uniform_(0.5, 1.5)
-            elif name.endswith("running_mean"):
-                tensor.normal_(0, 0.1)
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("model", "graph")]:
-        del sys.modules[name]  # the peer has packages of the same names
-    os.chdir(peer)
-    sys.path.insert(0, peer)
-    theirs: nn.Module = importlib.import_module(f"model.{network}").Model(**_PUBLISHED[network])
-    theirs.load_state_dict(ours.state_dict())
-    for name, fixed in [(n.removesuffix(".A"), b) for n, b in ours.named_buffers() if n.endswith(".A")]:
-        module = theirs.get_submodule(name)  # whose graphs are no buffers, and off by a last bit of float32
-        module.__dict__["A_powers" if "A_powers" in module.__dict__ else "A_scales"] = fixed.flatten(0, 1).clone()
-    fuse(ours)
-    return theirs, ours
 
 
 def made_batch(clips: int, frames: int, absent: float) -> Tensor:
@@ -73,19 +42,29 @@ def step(model: nn.Module, x: Tensor) -> Tensor:
 def equality(theirs: nn.Module, ours: nn.Module, x: Tensor) -> dict[str, float]:
     """Largest differences in float64, relative to the largest entry of each tensor, after one step.
 
-    Of gradients that cancel to rounding errors (biases before a BatchNorm) relative to the largest of all gradients.
+    Of gradients that cancel (biases before a BatchNorm, sums over everything) relative to a tenth of the largest of
+    all; of running means relative to the deviation around them.
     """
     theirs, ours, x = theirs.double(), ours.double(), x.double()
     logits = [step(model, x) for model in (theirs, ours)]
     found = {"logits": _difference(logits[1], logits[0])}
     if theirs.training:
-        pairs = [(mine.grad, its.grad) for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True)]
+        mine, its = dict(ours.named_parameters()), _by_our_names(theirs.named_parameters())
+        pairs = [(mine[name].grad, its[name].grad) for name in mine]
         top = max(float(want.abs().max()) for _, want in pairs if want is not None)
-        found["gradients"] = max(_difference(g, w, 1e-2 * top) for g, w in pairs if g is not None and w is not None)
-        mine = ours.state_dict()
-        stats = [(mine[name], want) for name, want in theirs.state_dict().items() if "running_" in name]
-        found["statistics"] = max(_difference(got, want) for got, want in stats)
+        found["gradients"] = max(_difference(g, w, 1e-1 * top) for g, w in pairs if g is not None and w is not None)
+        got, want = ours.state_dict(), _by_our_names(theirs.named_buffers())
+        found["statistics"] = max(
+            _difference(got[name], want[name], float(want[name.replace("_mean", "_var")].max()) ** 0.5)
+            for name in want
+            if "running_" in name
+        )
     return found
+
+
+def _by_our_names(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Without what a peer's network is wrapped in."""
+    return {name.removeprefix("backbone.").removeprefix("network."): tensor for name, tensor in named}
 
 
 def _difference(got: Tensor, want: Tensor, least: float = 0.0) -> float:
@@ -118,7 +97,8 @@ def main() -> None:
         libc = ctypes.CDLL("libc.so.6")
         for option, value in _ALLOCATOR:
             libc.mallopt(option, value)
-    theirs, ours = build(order["network"], order["peer"])
+    theirs, ours = side_by_side(PEERS[order["peer"]], order["folder"])
+    fuse(ours)
     x = made_batch(order["clips"], order["frames"], order["absent"])
     training = order["phase"] == "training"
     found: dict[str, Any] = {}
@@ -135,7 +115,6 @@ def main() -> None:
             seconds.append(pair)
         found["seconds"] = seconds
     elif order["measure"] == "equality":
-        theirs.load_state_dict(ours.state_dict())
         found = equality(theirs.train(training), ours.train(training), x)
     else:
         model = (theirs if order["measure"] == "peer" else ours).train(training)
