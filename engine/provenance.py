@@ -13,7 +13,7 @@ from clips.class_names import class_names
 from clips.dense import DenseStore
 from clips.poses import Wanted, clip_of
 from clips.read.anything import BODIES, LINEAGES, as_prepared, read_clip
-from clips.read.ntu import read_ntu
+from clips.read.ntu import Recording, read_ntu
 from clips.read.poses import read_poses
 from clips.read.pyskl import PysklStore
 from clips.streams import Clip
@@ -21,7 +21,8 @@ from errors import InputError
 from graph.layout import SkeletonLayout
 from graph.layouts import find_layout, layout_for_joints
 
-_KEPT = ("lineage", "dataset", "class_names", "dims", "scores", "image_size", "nan_as_missing", "values", "bodies")
+_KEPT = ("lineage", "dataset", "class_names", "dims", "scores", "image_size", "nan_as_missing", "values", "bodies",
+         "single_body")  # fmt: skip
 _NTU_JOINTS = 25
 
 
@@ -69,7 +70,11 @@ def prepared(path: Path, facts: Mapping[str, Any], layout: SkeletonLayout | None
     skeleton = layout or skeleton_of(facts)
     lineage = facts.get("lineage")
     if path.suffix == ".skeleton":
-        clip = _ntu(path, lineage, facts)
+        if lineage not in LINEAGES:
+            raise InputError(
+                f"{path}: the network did not learn from recordings of NTU RGB+D, but of lineage {lineage!r}"
+            )
+        clip = as_learned(read_ntu(path), facts)
         skeleton = find_layout("ntu-rgb+d")
     elif lineage == "own" and skeleton is not None:
         size = facts.get("image_size")
@@ -90,11 +95,16 @@ def prepared(path: Path, facts: Mapping[str, Any], layout: SkeletonLayout | None
     return clip, skeleton
 
 
-def _ntu(path: Path, lineage: str | None, facts: Mapping[str, Any]) -> Clip:
-    """A recording of NTU RGB+D in the lineage that the network knows."""
-    if lineage not in LINEAGES:
-        raise InputError(f"{path}: the network did not learn from recordings of NTU RGB+D, but of lineage {lineage!r}")
-    copied = facts.get("dataset") == "ntu120"
-    clip = as_prepared(read_ntu(path), lineage, frames=int(facts.get("frames", 0)), copy_single=copied)
-    rounded = lineage == "pyskl" and facts.get("values") == "float16"
-    return clip.astype(np.float16).astype(np.float32) if rounded else clip
+def as_learned(recording: Recording, facts: Mapping[str, Any], slots: int = 4) -> Clip:
+    """A recording of NTU RGB+D as the preparation of the clips that the network learned from: (C, T, V, M).
+
+    Of agcn's bodies, ``slots`` are looked at in a frame.
+    """
+    lineage = str(facts["lineage"])
+    copied = facts.get("single_body", "copied" if facts.get("dataset") == "ntu120" else "alone") == "copied"
+    clip = as_prepared(recording, lineage, frames=int(facts.get("frames", 0)), copy_single=copied, slots=slots)
+    clip = clip[..., : int(facts.get("bodies", clip.shape[3]))]
+    if lineage != "pyskl" or facts.get("values") != "float16":
+        return clip
+    with np.errstate(over="ignore"):
+        return clip.astype(np.float16).astype(np.float32)

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 from engine.frames import lines_of, read_frame
 from engine.predictor import Prediction, Predictor
 from engine.provenance import skeleton_of
-from engine.window import Window, prepared_window
+from engine.window import Window
+from engine.window_clip import RAW, window_clip
 from errors import InputError
 
 _SHOWN = 10  # damaged frames that are named; all are counted
@@ -55,7 +56,7 @@ class Live:
         if self.fps is not None and not 0 < self.fps < 1e6:
             raise InputError(f"--fps {self.fps}: wanted frames a second")
         facts = [stream.facts for stream in self.predictor.streams]
-        for key in ("lineage", "dims", "scores", "image_size", "bodies"):
+        for key in ("lineage", "dims", "scores", "image_size", "bodies", "values", "single_body"):
             if any(other.get(key) != facts[0].get(key) for other in facts[1:]):
                 raise InputError(f"the streams learned from clips of different {key}: one window cannot be all of them")
         self.facts = facts[0]
@@ -68,6 +69,8 @@ class Live:
         self.bodies = int(self.facts.get("bodies") or takes.get("num_person") or 1)
         flat = self.facts.get("scores") or self.facts.get("image_size") or self.facts.get("channels") == 2
         self.dims: int | None = self.facts.get("dims") or (2 if flat else None)
+        if raw := RAW.get(str(self.facts.get("lineage"))):
+            self.joints, self.dims = raw.joints, raw.dims
         self._frames = Window(self.window)
 
     def labels(self, frames: Iterable[str | Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -126,7 +129,7 @@ class Live:
         if poses is None:
             return None
         try:
-            return self.predictor(prepared_window(poses, self.facts, self.bodies), "the window")
+            return self.predictor(window_clip(poses, self.facts, self.bodies), "the window")
         except InputError as error:
             self.faults += 1
             if self.faults <= _SHOWN:

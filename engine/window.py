@@ -1,21 +1,17 @@
-"""The last frames of a live stream, in order, and the clip that they are."""
+"""The last frames of a live stream, in order, and who is in them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clips.bodies import plain_clip, sgn_clip
-from clips.normalize import prenormalize
-from clips.poses import Poses, Wanted, clip_of
-from clips.streams import Clip
+from clips.poses import Poses
 from engine.frames import Frame
-from engine.track import Pose, Tracker
+from engine.track import Pose, Tracker, seen
 
 GAP = 15  # missing frames that are filled by the pose before them; after more the window begins anew
 
@@ -80,21 +76,20 @@ class Window:
         return sum(bool(row.bodies) and not row.held for row in self.rows)
 
     def poses(self) -> Poses | None:
-        """The frames from the first to the last that somebody is in; None if there are none."""
-        there = [place for place, row in enumerate(self.rows) if row.bodies]
-        if not there:
+        """All its frames, everybody by a number from 0; None if nobody is in them."""
+        slots = {body: slot for slot, body in enumerate(sorted({body for row in self.rows for body in row.bodies}))}
+        every = [(place, slots[body], *row.bodies[body]) for place, row in enumerate(self.rows) for body in row.bodies]
+        if not every:
             return None
-        rows = self.rows[there[0] : there[-1] + 1]
-        slots = {body: slot for slot, body in enumerate(sorted({body for row in rows for body in row.bodies}))}
-        every = [(place, slots[body], *row.bodies[body]) for place, row in enumerate(rows) for body in row.bodies]
-        scores = [score for _, _, _, score, _ in every]
-        known = next((len(score) for score in scores if score is not None), None)
+        known = any(score is not None for _, _, _, score, _ in every)
         return Poses(
-            len(rows),
+            len(self.rows),
             np.array([place for place, *_ in every], np.int64),
             np.array([slot for _, slot, *_ in every], np.int64),
             np.stack([pose for _, _, pose, _, _ in every]),
-            None if known is None else np.stack([np.ones(known) if score is None else score for score in scores]),
+            np.stack([seen(pose) * 1.0 if score is None else score for _, _, pose, score, _ in every])
+            if known
+            else None,
         )
 
 
@@ -103,30 +98,3 @@ def _bodies(
 ) -> dict[int, tuple[Pose, NDArray[np.float64] | None, Any]]:
     every = zip(numbers, frame.poses, frame.scores, frame.ids, strict=True)
     return {number: (pose, score, given) for number, pose, score, given in every if number is not None}
-
-
-def prepared_window(poses: Poses, facts: Mapping[str, Any], bodies: int) -> Clip:
-    """The window as a clip (C, T, V, M) of the lineage that the network learned from.
-
-    Raises:
-        InputError: a number that float32 cannot hold.
-    """
-    lineage = facts.get("lineage")
-    size = facts.get("image_size") if lineage == "own" else None
-    wanted = Wanted(
-        bodies=int(facts.get("bodies") or bodies),
-        keep_scores=bool(facts.get("scores"))
-        if lineage == "own"
-        else facts.get("channels") == poses.coordinates.shape[2] + 1,
-        image_size=(int(size[0]), int(size[1])) if size else None,
-    )
-    clip = clip_of(poses, wanted, (), "the window")
-    if lineage == "agcn":
-        return prenormalize(clip, max(int(facts.get("frames", 0)), clip.shape[1]))
-    if lineage in ("sgn", "pyskl"):
-        actors = clip.transpose(1, 3, 2, 0)
-        single = lineage == "sgn" and facts.get("dataset") == "ntu120" and poses.people() == 1
-        return (
-            sgn_clip(actors[:, :1] if single else actors, copy_single=True) if lineage == "sgn" else plain_clip(actors)
-        )
-    return clip

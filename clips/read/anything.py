@@ -29,7 +29,9 @@ _LARGE = 64e6  # bytes: a pickle of this size is a set of clips
 LINEAGES = ("agcn", "sgn", "pyskl")
 
 
-def as_prepared(recording: Recording, lineage: str, *, frames: int = 0, copy_single: bool = False) -> Clip:
+def as_prepared(
+    recording: Recording, lineage: str, *, frames: int = 0, copy_single: bool = False, slots: int = 4
+) -> Clip:
     """A recording of NTU RGB+D as one of ``LINEAGES`` prepares it: (C, T, V, 2).
 
     Args:
@@ -37,9 +39,10 @@ def as_prepared(recording: Recording, lineage: str, *, frames: int = 0, copy_sin
         lineage: agcn (MS-G3D, MST-GCN), sgn (MSA-GCN) or pyskl (DG-STGCN).
         frames: agcn: up to how many frames bodies are replayed, if it is more than there are.
         copy_single: sgn: whether an only body is copied into the second.
+        slots: agcn: how many of the places of a frame are looked at.
     """
     if lineage == "agcn":
-        bodies = strongest_bodies(recording).astype(np.float32)
+        bodies = strongest_bodies(recording, slots=slots).astype(np.float32)
         return prenormalize(bodies, max(frames, recording.num_frames))
     if lineage == "sgn":
         return sgn_clip(sgn_actors(recording), copy_single=copy_single)

@@ -38,12 +38,19 @@ def read_kinetics(path: str | os.PathLike[str]) -> tuple[Clip, int]:
         raise InputError(
             f"{path}: wanted data (frames with frame_index and skeleton) and label_index: {error!r}"
         ) from error
-    people[:2] -= 0.5
-    people[1] *= -1
-    people[:2, people[2] == 0] = 0
-    order = np.argsort(-people[2].sum(axis=1), axis=1, kind="stable")[:, :_PEOPLE_KEPT]
-    clip: Clip = np.take_along_axis(people, order[None, :, None, :], axis=3).astype(np.float32)
-    return clip, label
+    return likeliest(people), label
+
+
+def likeliest(people: NDArray[np.float64]) -> Clip:
+    """Of the people of every frame, x, y from 0 to 1 and score, the two with the highest scores, centred, y up.
+
+    Shapes: (C=3, T, V, M) -> (C, T, V, 2), M at least 2.
+    """
+    x, y, score = people
+    placed = np.where(score == 0, 0, np.stack([x - 0.5, (y - 0.5) * -1]))
+    order = np.argsort(-score.sum(axis=1), axis=1, kind="stable")[:, :_PEOPLE_KEPT]
+    clip: Clip = np.take_along_axis(np.stack([*placed, score]), order[None, :, None, :], axis=3).astype(np.float32)
+    return clip
 
 
 def _fill(people: NDArray[np.float64], frame: Any, where: str) -> None:

@@ -200,7 +200,7 @@ def saved() -> Callable[..., Path]:
         facts |= {"lineage": "own", "dims": 3}
         facts |= {"skeleton": as_mapping(skeleton), "class_names": ["run", "jump", "sit", "wave", "größer"]}
         content = {"format": 1, "config": asdict(config), "progress": {}, "model": model.state_dict(), "data": facts}
-        path = folder / f"{network}_{layout}_{bodies}_{stream}.pt"
+        path = folder / f"{network}_{skeleton.name}_{bodies}_{stream}.pt"
         torch.save({**content, "optimizer": {}, "precision": {}}, path)
         return path
 

@@ -152,6 +152,9 @@ def test_a_recording_is_prepared_as_the_data_set_was(tmp_path: Path) -> None:
     clip, layout = prepared(path, {"lineage": "agcn", "frames": 300, "joints": 25})
     np.testing.assert_array_equal(clip, ntu_clip(Sample(str(path), path.name, 0, ("train",))))
     assert layout.name == "ntu-rgb+d"
+    for single_body, dataset, copied in (("copied", "ntu60", True), ("alone", "ntu120", False), (None, "ntu120", True)):
+        facts = {"lineage": "sgn", "dataset": dataset, **({"single_body": single_body} if single_body else {})}
+        assert prepared(path, facts)[0][..., 1].any() == copied
     with pytest.raises(InputError, match="did not learn from recordings of NTU"):
         prepared(path, {"lineage": "own"})
     with pytest.raises(InputError, match="has 25 joints, the network learned from clips of 20"):
