@@ -154,7 +154,8 @@ def _stand_in_for_mmcv() -> None:
         return "bn", {"BN": nn.BatchNorm2d}[kind(given)](channels)
 
     def activation(given: Any) -> nn.Module:
-        return {"ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "Tanh": nn.Tanh}[kind(given)]()
+        kinds: dict[str, type[nn.Module]] = {"ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "Tanh": nn.Tanh}
+        return kinds[kind(given)]()
 
     made: dict[str, dict[str, Any]] = {
         "mmcv": {},
