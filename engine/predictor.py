@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clips.one import OneClip
 from clips.streams import Clip
 from engine.build import LabelledClips, build_model, refusing
 from engine.checkpoint import read_last, settings_in
@@ -18,10 +19,11 @@ from engine.clip_sources import feeder_over
 from engine.config import Config, make_config
 from engine.evaluate import mean_over_clips
 from engine.exported import Graph, config_from, open_graph, stream_of
-from engine.provenance import prepared, skeleton_of
+from engine.provenance import must_come_first, prepared, skeleton_of
 from engine.scores import probabilities
 from engine.weights import check_state, load_weights
 from errors import InputError
+from feeders.feeder import Feeder
 from graph.layout import SkeletonLayout
 from graph.layouts import BUILT_IN
 from importing import bind_arguments
@@ -60,7 +62,9 @@ class Stream:
     model: nn.Module | None = None
 
     def feeder(self, clip: Clip, layout: SkeletonLayout | None, name: str) -> LabelledClips:
-        """The test feeder over one prepared clip (C, T, V, M).
+        """The test feeder over one prepared clip (C, T, V, M) of joints.
+
+        A network that learned from a file of bones or motions gets them made before all else, where that matters.
 
         Raises:
             InputError: it does not take the clip.
@@ -69,6 +73,9 @@ class Stream:
         if isinstance(given.get("layout"), str) and given["layout"] not in BUILT_IN:
             given["layout"] = skeleton_of(self.facts) or given["layout"]
         config = replace(self.config, test_feeder_args=given, stream=stream_of(self.config))
+        held = self.facts.get("stream")
+        if held and held == config.stream and must_come_first(held, given.get("transforms") or ()):
+            clip, name = Feeder(OneClip(clip, name, layout), stream=held)[0][0], f"{name}_data_{held}.npy"
         return feeder_over(clip, layout, name, config, self.source)
 
     def fed(self, clip: Clip, layout: SkeletonLayout | None, name: str) -> Tensor:

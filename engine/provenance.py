@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,21 @@ from clips.read.anything import BODIES, LINEAGES, as_prepared, read_clip
 from clips.read.ntu import Recording, read_ntu
 from clips.read.poses import read_poses
 from clips.read.pyskl import PysklStore
-from clips.streams import Clip
+from clips.streams import MERGED, Clip, stream_of_file
 from errors import InputError
 from graph.layout import SkeletonLayout
 from graph.layouts import find_layout, layout_for_joints
 
 _KEPT = ("lineage", "dataset", "class_names", "dims", "scores", "image_size", "nan_as_missing", "values", "bodies",
          "single_body")  # fmt: skip
+_BY_PLACE = {"center", "min_max", "pre_normalize_2d", "pre_normalize_3d", "random_move"}
 _NTU_JOINTS = 25
 
 
 def data_facts(feeder: Any, layout: Any = None) -> dict[str, Any]:
     """What there is to know of the clips behind a feeder, in plain values: lineage, classes, skeleton, frames.
 
+    ``stream`` is there where they are bones or motions already; ``channels`` are those of the joints all the same.
     ``layout`` is the skeleton that the configuration names. Of a feeder of a user's own nothing is known.
     """
     store = getattr(feeder, "store", None)
@@ -40,6 +42,9 @@ def data_facts(feeder: Any, layout: Any = None) -> dict[str, Any]:
     if "lineage" not in facts and clip.shape[2] == _NTU_JOINTS:
         facts |= {"lineage": "agcn"} if isinstance(store, DenseStore) else {}
         facts |= {"lineage": "pyskl"} if isinstance(store, PysklStore) else {}
+    held = stream_of_file(store.source)
+    if held not in (None, "joint"):
+        facts |= {"stream": held, "channels": clip.shape[0] // len(MERGED.get(held, (held,)))}
     if "class_names" not in facts and "dataset" in facts:
         with suppress(InputError):
             facts["class_names"] = list(class_names(facts["dataset"]))
@@ -47,6 +52,22 @@ def data_facts(feeder: Any, layout: Any = None) -> dict[str, Any]:
         skeleton = find_layout(layout) if layout is not None else store.layout or layout_for_joints(clip.shape[2], "")
         facts["skeleton"] = as_mapping(skeleton)
     return facts
+
+
+def must_come_first(stream: str, transforms: Sequence[Any]) -> bool:
+    """Whether ``stream`` as a file holds it is another than the one that ``transforms`` make where they name it.
+
+    A file's bones went through every step. What goes by places is not the same to them as to joints, what chooses or
+    mixes frames is not the same to motions, and their scores are differences.
+    """
+    named = [next(iter(item.items())) if isinstance(item, Mapping) else (item, None) for item in transforms]
+    names = [name for name, _ in named]
+    if "stream" not in names:
+        return False
+    before, (_, settings) = names[: names.index("stream")], named[names.index("stream")]
+    moves = any("motion" in part for part in MERGED.get(stream, (stream,)))
+    otherwise = (settings or {}).get("scores", "difference") != "difference"
+    return otherwise or bool(before if moves else _BY_PLACE.intersection(before))
 
 
 def as_mapping(layout: SkeletonLayout) -> dict[str, Any]:
