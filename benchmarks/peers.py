@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from errors import InputError, one_of
+
 PLAIN = "plain"
 """In place of a checkout: our own network of plain operators."""
 
@@ -199,3 +201,20 @@ PEERS: dict[str, Peer] = {
     ),
     "msagcn": Peer("msagcn", _NTU | {"graph": "graph.ntu_rgb_d.Graph"}, ((8, 64), (2, 64))),
 }
+
+
+def checked(text: str) -> tuple[str, str]:
+    """``NAME=DIR`` of a command line: the peer's name, and the folder of its checkout or the word ``plain``.
+
+    Raises:
+        InputError: an unknown name, or a folder without the peer's network.
+    """
+    name, _, folder = text.partition("=")
+    one_of("--peer", name, PEERS)
+    file = PEERS[name].file
+    if folder == PLAIN:
+        return name, folder
+    if not (file and (Path(folder) / file).is_file()):
+        wanted = f"a checkout with {file} in it, or the word" if file else "the word"
+        raise InputError(f"--peer {text}: wanted {wanted} {PLAIN}")
+    return name, str(Path(folder).resolve())

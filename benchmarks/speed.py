@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import PEERS, PLAIN
+from benchmarks.peers import PEERS, checked
 from command_line import Parser, exit_code, whole_number
 from data_gen.prepare import ROOT
-from errors import InputError, one_of
+from errors import InputError
 
 _ABOUT_PEERS = f"{', '.join(PEERS)}: a checkout of it, or the word plain for our own network of plain operators"
 HISTORY = Path(__file__).parent / "history.jsonl"
@@ -47,13 +47,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     if len(asked[0]) != len(asked[1]):
         raise InputError(f"--clips has {len(asked[0])} values and --frames {len(asked[1])}, wanted one each")
     equal = True
-    for name, _, folder in (peer.partition("=") for peer in given.peer):
-        one_of("--peer", name, PEERS)
+    for name, folder in map(checked, given.peer):
         peer = PEERS[name]
-        if folder != PLAIN and not (peer.file and (Path(folder) / peer.file).is_file()):
-            wanted = f"a checkout with {peer.file} in it, or the word" if peer.file else "the word"
-            raise InputError(f"--peer {name}={folder}: wanted {wanted} {PLAIN}")
-        folder = folder if folder == PLAIN else str(Path(folder).resolve())
         order = {"peer": name, "network": peer.network, "folder": folder, "pairs": given.pairs}
         print(
             f"{peer.network} and {name}={folder}: 1 thread, CPU time, median of {given.pairs} pairs (lowest to highest)"
