@@ -47,42 +47,46 @@ class Folded(NamedTuple):
     """Weights that have taken in the BatchNorms behind them."""
 
     groups: Sequence[tuple[Tensor, ...]]
-    straight: tuple[Tensor, Tensor] | None
-    """The residual's projection (O, C) and its bias."""
+    straight: Tensor | None
+    """The residual's projection (C, O)."""
     scales: Sequence[Tensor] | None = None
     """What the input of each group is multiplied by before the group before joins it."""
     constant: Tensor | None = None
     """Added at the end: (V, O)."""
 
 
-def folded_projection(residual: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
-    """The weight (O, C) and bias (O,) of the residual's projection, if it is one."""
+def folded_projection(residual: nn.Module) -> tuple[Tensor | None, Any]:
+    """The weight (C, O) and bias (O,) of the residual's projection; None where it is none."""
     if not isinstance(residual, nn.Sequential):
-        return None
+        return None, None
     conv: Any
     conv, norm = residual
     weight, bias = folded(conv.weight, conv.bias, norm)
-    return weight.flatten(1).to(dtype), bias.to(dtype)
+    return weight.flatten(1).t(), bias
 
 
 def evaluated(x: Tensor, linear: Map, f: Folded, residual: nn.Module, *, chained: bool, stride: int = 1) -> Tensor:
     """All but the activation, every BatchNorm folded: (N, T, V, C) -> (N, T', V, O)."""
-    groups = len(f.groups)
-    out, plus = None, None
-    if f.straight is not None:
-        out = plus = F.linear(x[:, ::stride], *f.straight)
-    elif isinstance(residual, nn.Identity):
-        out, plus = torch.empty_like(x), x
     found: list[Tensor] = []
-    for g, (some, weights) in enumerate(zip(x.chunk(groups, 3), f.groups, strict=True)):
+    for g, (some, weights) in enumerate(zip(x.chunk(len(f.groups), 3), f.groups, strict=True)):
         if chained and g:
             some = some + found[-1] if f.scales is None else torch.addcmul(found[-1], some, f.scales[g])
         found.append(linear.forward(some, *weights))
-        if out is not None and plus is not None:
-            torch.add(found[-1], plus.chunk(groups, 3)[g], out=out.chunk(groups, 3)[g])
-    if out is None:
-        out = torch.cat(found, 3) if groups > 1 else found[0]
+    out = _together(found)
+    if f.straight is not None:
+        out.view(-1, out.shape[3]).addmm_(_each(x, stride).flatten(0, 2), f.straight)
+    elif isinstance(residual, nn.Identity):
+        out += x
     return out if f.constant is None else out.add_(f.constant)
+
+
+def _each(x: Tensor, stride: int) -> Tensor:
+    """Every ``stride``-th frame of x (N, T, V, C), side by side in memory."""
+    return x[:, ::stride].contiguous()
+
+
+def _together(groups: list[Tensor]) -> Tensor:
+    return torch.cat(groups, 3) if len(groups) > 1 else groups[0]
 
 
 class Group(NamedTuple):
@@ -111,7 +115,7 @@ def trained(
     elif isinstance(residual, nn.Sequential):
         conv: Any
         conv, norm = residual
-        projected = F.linear(straight[:, ::stride], conv.weight.flatten(1).to(x.dtype))
+        projected = F.linear(_each(straight, stride), conv.weight.flatten(1).to(x.dtype))
         plus = rows(normalize(channels(projected), [norm], shift=conv.bias))
     hows = [how_now([group.norm]) for group in groups]
     flat = [tensor for group in groups for tensor in (*group.weights, group.norm.weight, group.norm.bias, group.shift)]
@@ -139,23 +143,20 @@ class _Cascade(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         """(N, T, V, C) -> (N, T', V, O); means (G, O / G), variances and counts (G,) of what the BatchNorms see."""
         groups, each = len(hows), len(flat) // len(hows)
+        found: list[Tensor] = []
         saved, statistics = [], []
-        out: Any = None
-        y: Tensor | None = None
         for g, some in enumerate(x.chunk(groups, 3)):
             *weights, scale, bias, shift = flat[g * each : (g + 1) * each]
-            if chained and y is not None:
-                some = some + y
+            if chained and g:
+                some = some + found[-1]
             z = linear.forward(some, *weights)
-            found = moments(wide(channels(z)), hows[g], shift)
-            y = _normalized(z, found, scale, bias, hows[g])
-            if out is None:
-                out = z.new_empty(*z.shape[:3], groups * z.shape[3])
-            of_out = out.chunk(groups, 3)[g]
-            of_out.copy_(y) if plus is None else torch.add(y, plus.chunk(groups, 3)[g], out=of_out)
+            seen = moments(wide(channels(z)), hows[g], shift)
+            found.append(_normalized(z, seen, scale, bias, hows[g]))
             saved += [some, z]
-            statistics.append(found)
-        out = F.relu_(out) if relu else out
+            statistics.append(seen)
+        out = _together(found)
+        out = out if plus is None else out.add_(plus)
+        out = out.relu_() if relu else out
         mean, var, count = (torch.stack(each) for each in zip(*statistics, strict=True))
         ctx.save_for_backward(x, out if relu else None, mean, var, count, *saved, *flat)
         ctx.linear, ctx.hows, ctx.chained, ctx.plus, ctx.own = linear, hows, chained, plus is not None, plus is x
@@ -170,20 +171,21 @@ class _Cascade(torch.autograd.Function):
         saved, flat = saved[: 2 * groups], saved[2 * groups :]
         each, d = len(flat) // groups, gradients[0]
         d = d.contiguous() if out is None else torch.ops.aten.threshold_backward(d.contiguous(), out, 0)
-        dx = torch.empty_like(x)
         found: list[Any] = []
-        dy: Tensor | None = None
+        back: list[Tensor] = []
         for g in reversed(range(groups)):
             *weights, scale, _, shift = flat[g * each : (g + 1) * each]
             some, z = saved[2 * g : 2 * g + 2]
-            of_out, of_x = d.chunk(groups, 3)[g], dx.chunk(groups, 3)[g]
-            dy = of_out.contiguous() if dy is None or not ctx.chained else dy + of_out
+            dy = d.chunk(groups, 3)[g]
+            dy = dy + back[0] if ctx.chained and back else dy.contiguous()
             seen = wide(channels(z))
             dz, of_scale, of_bias = backward(wide(channels(dy)), seen, mean[g], var[g], count[g], scale, ctx.hows[g])
-            dy, *of_weights = ctx.linear.backward(some, rows(dz.to(z.dtype)), *weights)
-            torch.add(dy, of_out, out=of_x) if ctx.own else of_x.copy_(dy)
+            du, *of_weights = ctx.linear.backward(some, rows(dz.to(z.dtype)), *weights)
+            back.insert(0, du)
             of_shift = None if shift is None else shift_gradient(of_bias, var[g], scale, ctx.hows[g])
             found = [*of_weights, of_scale.to(scale.dtype), of_bias.to(scale.dtype), of_shift, *found]
+        dx = _together(back)
+        dx = dx.add_(d) if ctx.own else dx
         return dx, d if ctx.plus and not ctx.own else None, None, None, None, None, *found
 
 

@@ -97,9 +97,11 @@ def _fold(layer: Any, form: Product, groups: Sequence[Any], norm_in: Any, chaine
         form.arranged(conv.adjacency().transpose(1, 2), w) for (conv, _), w in zip(groups, weights, strict=True)
     ]
     zeros = first.PA.new_zeros(1, len(groups) * first.gcn.in_channels, 1, first.PA.shape[1])
-    constant = rows(layer.of_groups(zeros))[0, 0].to(dtype)
-    pairs = [(a.to(dtype), w.to(dtype)) for a, w in arranged]
-    return Folded(pairs, folded_projection(layer.residual, dtype), scales, constant)
+    constant = rows(layer.of_groups(zeros))[0, 0]
+    straight, bias = folded_projection(layer.residual)
+    if straight is not None:
+        straight, constant = straight.to(dtype), constant + bias
+    return Folded([(a.to(dtype), w.to(dtype)) for a, w in arranged], straight, scales, constant.to(dtype))
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,12 @@ def _faster(layer: Any, x: Tensor, groups: Sequence[Any], *, chained: bool) -> T
     if frozen(every):
 
         def fold() -> Folded:
-            weights = [folded(conv.weight, conv.bias, norm) for conv, norm in groups]
-            pairs = [(_last(weight.to(dtype)), bias.to(dtype)) for weight, bias in weights]
-            return Folded(pairs, folded_projection(layer.residual, dtype))
+            straight, more = folded_projection(layer.residual)
+            weights, biases = zip(*(folded(conv.weight, conv.bias, norm) for conv, norm in groups), strict=True)
+            if straight is not None:  # and then groups are not chained
+                straight, biases = straight.to(dtype), (torch.cat(biases) + more).chunk(len(groups))
+            pairs = [(_last(w.to(dtype)), bias.to(dtype)) for w, bias in zip(weights, biases, strict=True)]
+            return Folded(pairs, straight)
 
         y = evaluated(x, linear, once(layer, fold), layer.residual, chained=chained, stride=stride)
         return channels(y).relu_() if isinstance(layer.act, nn.ReLU) else layer.act(channels(y))

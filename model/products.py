@@ -115,7 +115,7 @@ class AggregateFirst(Product):
         dw.addmm_(dz.t(), self.aggregated(x, a, w))
         dy = torch.mm(dz, w).view(len(x), len(a), -1)
         torch.bmm(a.t().expand(len(x), -1, -1), dy, out=d_clip[frames])
-        da.addbmm_(dy, x.transpose(1, 2))
+        da += torch.bmm(dy, x.transpose(1, 2)).sum(0)
 
 
 class MixFirst(Product):
