@@ -15,12 +15,14 @@ from model.fast_dg_gcn import FastDynamicGroupGraphConv
 from model.fast_dg_tcn import FastDynamicGroupTemporalConv
 from model.fast_g3d import FastG3D
 from model.fast_gcn import FastMultiScaleGraphConv
+from model.fast_msa_gc import FastMSAGC
 from model.fast_mst_spatial import FastBasicSpatial, FastMultiScaleSpatial
 from model.fast_mst_temporal import FastBasicTemporal, FastMultiScaleTemporal
 from model.fast_tcn import FastMultiScaleTemporalConv
 from model.ms_g3d import G3D
 from model.ms_gcn import MultiScaleGraphConv
 from model.ms_tcn import MultiScaleTemporalConv
+from model.msa_gc import MSAGC
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial
 from model.mst_temporal import BasicTemporal, MultiScaleTemporal
 
@@ -34,6 +36,7 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleSpatial: FastMultiScaleSpatial,
     BasicTemporal: FastBasicTemporal,
     MultiScaleTemporal: FastMultiScaleTemporal,
+    MSAGC: FastMSAGC,
     msg3d.Model: fast_network.FastMSG3D,
     mstgcn.Model: fast_network.FastMSTGCN,
     dgstgcn.Model: fast_network.FastDGSTGCN,
