@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from model.dg_tcn import DynamicGroupTemporalConv, _UnitConv
+from model.normalize import (
+    How,
+    activated,
+    affine,
+    how_now,
+    moments,
+    normalize,
+    scaled_back,
+    settle,
+    shift_gradient,
+    update,
+    wide,
+)
+from model.planes import Planes, Reach, add_branches, branches_back, pooled
+from model.pointwise import pointwise
 from model.rows import folded, frozen, in_one_type, once, usual
 from model.temporal_conv import FramewiseConv
 
@@ -21,37 +35,41 @@ class FastDynamicGroupTemporalConv(DynamicGroupTemporalConv):
 
     def forward(self, x: Tensor) -> Tensor:
         parts = self._parts()
-        if parts is not None:
-            norms = [*parts.reduce_norms, self.transform[0], self.bn]
-            if usual(x, norms) and frozen(norms):
-                return self._faster(x)
-        return super().forward(x)
+        fits = parts is not None and usual(x, [*parts.reduce_norms, self.transform[0], self.bn])
+        return self._faster(x) if fits else super().forward(x)
 
     @in_one_type
     def _faster(self, x: Tensor) -> Tensor:
         parts = self._parts()
         assert parts is not None
-        return _evaluated(x.contiguous(), parts, once(self, lambda: _fold(self, parts, x.shape[3], x.dtype)))
+        if frozen(parts.reduce_norms):
+            return _evaluated(x.contiguous(), parts, once(self, lambda: _fold(self, parts, x.shape[3], x.dtype)))
+        fused: Tensor = self.drop(_trained(x, parts, self))
+        return fused
 
     def _parts(self) -> _Parts | None:
         """The layers by what they do; None for other branches than convolutions, then a pool, then a 1×1 one."""
         branches: list[Any] = list(self.branches)
         if len(branches) < 3 or not isinstance(branches[-1], FramewiseConv):
             return None
-        dilated: list[Any] = branches[:-2]
-        pooled, plain = branches[-2:]
-        if not all(isinstance(b, nn.Sequential) and isinstance(b[3], _UnitConv) for b in dilated):
+        *reducing, plain = branches
+        if not all(isinstance(branch, nn.Sequential) for branch in reducing):
             return None
-        if not (isinstance(pooled, nn.Sequential) and isinstance(pooled[3], nn.MaxPool2d)):
+        dilated, pool = [branch[3] for branch in reducing[:-1]], reducing[-1][3]
+        if not (isinstance(pool, nn.MaxPool2d) and all(isinstance(unit, _UnitConv) for unit in dilated)):
             return None
-        window: Any = pooled[3].kernel_size
+        window: Any = pool.kernel_size
+        convolutions: list[Any] = [unit.conv for unit in dilated]
         return _Parts(
-            reduce=[branch[0] for branch in (*dilated, pooled)],
-            reduce_norms=[branch[1] for branch in (*dilated, pooled)],
-            dilated=[branch[3].conv for branch in dilated],
-            window=window[0],
+            reduce=[branch[0] for branch in reducing],
+            reduce_norms=[branch[1] for branch in reducing],
+            dilated=convolutions,
             plain=plain,
             stride=plain.step,
+            reaches=[
+                *(Reach(conv.kernel_size[0], conv.dilation[0], conv.out_channels) for conv in convolutions),
+                Reach(window[0], 1, reducing[-1][0].out_channels),
+            ],
         )
 
 
@@ -61,39 +79,14 @@ class _Parts(NamedTuple):
     reduce: list[Any]
     reduce_norms: list[Any]
     dilated: list[Any]
-    window: int  # of the pool
     plain: Any
     stride: int
+    reaches: list[Reach]  # of dilated convolutions and pool
 
 
-class _Planes:
-    """The frames of one body, (width, T', J), zeros beyond the ends; every ``stride``-th is a centre.
-
-    One plane for each remainder of t by the stride: frames a fixed time from every centre are one block of memory.
-    """
-
-    def __init__(self, like: Tensor, width: int, frames: int, joints: int, stride: int, margin: int) -> None:
-        self.stride, self.margin = stride, margin
-        self.centres = -(-frames // stride)
-        self.whole = [like.new_zeros(width, self.centres + 2 * margin, joints) for _ in range(stride)]
-        self.inside = [
-            plane[:, margin : margin + len(range(first, frames, stride))] for first, plane in enumerate(self.whole)
-        ]
-
-    def at(self, offset: int, channels: slice) -> Tensor:
-        """``channels`` of the frames ``offset`` after every centre, a view (channels, T'·J)."""
-        start = self.margin + offset // self.stride
-        return self.whole[offset % self.stride][channels, start : start + self.centres].flatten(1)
-
-
-def _taps(parts: _Parts) -> Iterator[tuple[slice, range]]:
-    """Of every branch but the last its channels, and its offsets in time."""
-    start = 0
-    windows = [(conv.kernel_size[0], conv.dilation[0], conv.out_channels) for conv in parts.dilated]
-    for size, dilation, width in (*windows, (parts.window, 1, parts.reduce[-1].out_channels)):
-        reach = size // 2 * dilation
-        yield slice(start, start + width), range(-reach, reach + 1, dilation)
-        start += width
+def _kernel(weight: Tensor) -> Tensor:
+    """(b, b, size, 1) as taps (size, b, b)."""
+    return weight.squeeze(3).permute(2, 0, 1)
 
 
 class _Folded(NamedTuple):
@@ -131,7 +124,7 @@ def _fold(conv: Any, parts: _Parts, joints: int, dtype: torch.dtype) -> _Folded:
     return _Folded(
         reduce.flatten(1).to(dtype),
         reduce_bias[:, None].to(dtype),
-        [list(kernel.squeeze(3).permute(2, 0, 1).to(dtype).contiguous()) for kernel in kernels],
+        [list(_kernel(kernel).to(dtype).contiguous()) for kernel in kernels],
         scales[-2][:, None].to(dtype),
         start.to(dtype),
         shift[-last:, None, None].to(dtype),
@@ -144,33 +137,139 @@ def _fold(conv: Any, parts: _Parts, joints: int, dtype: torch.dtype) -> _Folded:
 def _evaluated(x: Tensor, parts: _Parts, f: _Folded) -> Tensor:
     """(N, C, T, V) -> (N, O, T', V), body by body: what is between fits into the cache."""
     n, c, t, v = x.shape
-    stride, width, taps = parts.stride, len(f.start), list(_taps(parts))
-    y = _Planes(x, width, t, v + 1, stride, margin=max(-(offsets[0] // stride) for _, offsets in taps))
+    stride, width = parts.stride, len(f.start)
+    y = Planes(x, t, v + 1, stride, parts.reaches)
     local, whole = x.new_empty(len(f.reduce), t, v), x.new_empty(len(f.reduce), t)
     branches = x.new_empty(width, y.centres, v + 1)
     fused = x.new_empty(len(f.transform), y.centres, v)
     out = x.new_empty(n, len(f.transform), y.centres, v)
     average = x.new_full((v,), 1 / v)
     for body, of_body in zip(x, out, strict=True):
-        torch.addmm(f.reduce_bias, f.reduce, body.flatten(1), out=local.view(-1, t * v))
+        torch.addmm(f.reduce_bias, f.reduce, body.flatten(1), out=local.flatten(1))
         torch.addmm(f.reduce_bias, f.reduce, torch.mv(body.view(-1, v), average).view(c, t), out=whole)
         for first, plane in enumerate(y.inside):
             torch.clamp_min(local[:width, first::stride], 0, out=plane[..., :v])
             torch.clamp_min(whole[:width, first::stride], 0, out=plane[..., v])
-        branches.copy_(f.start)
-        flat = branches.view(width, -1)
-        for (channels, offsets), kernel in zip(taps, f.kernels, strict=False):
-            for offset, tap in zip(offsets, kernel, strict=True):
-                flat[channels].addmm_(tap, y.at(offset, channels))
-        channels, offsets = taps[-1]
-        most = y.at(0, channels)
-        for offset in offsets:
-            if offset:
-                most = torch.maximum(most, y.at(offset, channels))
-        flat[channels].addcmul_(most, f.pool_scale)
+        flat = branches.copy_(f.start).flatten(1)
+        add_branches(y, f.kernels, flat)
+        flat[-len(f.pool_scale) :].addcmul_(pooled(y), f.pool_scale)
         torch.addcmul(branches[..., :v], branches[..., v:], f.coefficients, out=fused[:width])
         torch.addcmul(local[width:, ::stride], whole[width:, ::stride, None], f.coefficients, out=fused[width:])
         fused[width:].add_(f.shift)
-        fused.relu_()
-        torch.addmm(f.bias, f.transform, fused.view(-1, y.centres * v), out=of_body.view(-1, y.centres * v))
+        torch.addmm(f.bias, f.transform, fused.relu_().flatten(1), out=of_body.flatten(1))
     return out
+
+
+def _trained(x: Tensor, parts: _Parts, conv: Any) -> Tensor:
+    """(N, C, T, V) -> (N, O, T', V), with everything that gradients need."""
+    how, shift = how_now(parts.reduce_norms), torch.cat([c.bias for c in parts.reduce])
+    none = torch.zeros_like(parts.reduce[-1].bias)  # the pool has no bias
+    fused, mean, var, count = _Branches.apply(  # type: ignore[no-untyped-call]
+        x,
+        torch.cat([c.weight for c in (*parts.reduce, parts.plain)]).flatten(1).to(x.dtype),
+        torch.cat([*(c.bias for c in parts.dilated), none, parts.plain.bias]).to(x.dtype),
+        conv.add_coeff[: x.shape[3]].to(x.dtype),
+        *affine(parts.reduce_norms),
+        shift,
+        parts,
+        how,
+        *(_kernel(c.weight).to(x.dtype) for c in parts.dilated),
+    )
+    update(parts.reduce_norms, how, mean, var, count, shift)
+    norm, _, transform = conv.transform
+    (mixed,) = pointwise(normalize(fused, [norm], relu=True), transform.weight.flatten(1).to(x.dtype))
+    return normalize(mixed, [conv.bn], shift=transform.bias)
+
+
+class _Branches(torch.autograd.Function):
+    """The branches on the joints and on their mean, fused: (N, C, T, V) -> (N, O, T', V).
+
+    Kept are x and what its 1×1 convolutions give, ``seen``, in which the last branch comes last.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        reduce: Tensor,
+        start: Tensor,
+        coefficients: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        shift: Tensor,
+        parts: _Parts,
+        how: How,
+        *kernels: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """``reduce`` (O, C), ``start`` (O,) biases, ``kernels`` (size, b, b). Also mean, variance and count."""
+        x = x.contiguous()
+        n, _, t, v = x.shape
+        width = len(weight)
+        bias_of_last = torch.cat([torch.zeros_like(start[:width]), start[width:]])[:, None]
+        seen = x.new_empty(n, len(reduce), t, v + 1)
+        for body, of_body in zip(x, seen, strict=True):
+            torch.addmm(bias_of_last, reduce, _joined(body).flatten(1), out=of_body.flatten(1))
+        mean, var, count = moments(wide(seen[:, :width]), how, shift)
+        y, taps = Planes(x, t, v + 1, parts.stride, parts.reaches), [list(kernel) for kernel in kernels]
+        fused = x.new_empty(n, len(reduce), y.centres, v)
+        whole = x.new_empty(n, len(reduce), y.centres, 1)
+        branches = x.new_empty(width, y.centres, v + 1)
+        for of_body, skeleton, out in zip(seen, whole, fused, strict=True):
+            y.put(activated(of_body[None, :width], mean, var, weight, bias, how.eps)[0])
+            flat = branches.copy_(start[:width, None, None]).flatten(1)
+            add_branches(y, taps, flat)
+            flat[y.views[-1][0]].copy_(pooled(y))
+            torch.cat([branches[..., v:], of_body[width:, :: parts.stride, v:]], out=skeleton)
+            torch.addcmul(branches[..., :v], skeleton[:width], coefficients, out=out[:width])
+            torch.addcmul(of_body[width:, :: parts.stride, :v], skeleton[width:], coefficients, out=out[width:])
+        ctx.save_for_backward(x, seen, whole, reduce, coefficients, weight, bias, mean, var, count, *kernels)
+        ctx.parts, ctx.how = parts, how
+        ctx.mark_non_differentiable(mean, var, count)
+        ctx.set_materialize_grads(False)
+        return fused, mean, var, count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, seen, whole, reduce, coefficients, weight, bias, mean, var, count, *kernels = ctx.saved_tensors
+        d_fused, parts, how = gradients[0].contiguous(), ctx.parts, ctx.how
+        (t, v), width = x.shape[2:], len(weight)
+        y, dy = (Planes(x, t, v + 1, parts.stride, parts.reaches) for _ in range(2))
+        d_kernels = [torch.zeros_like(kernel) for kernel in kernels]
+        taps, d_taps = ([list(kernel) for kernel in some] for some in (kernels, d_kernels))
+        d_seen = torch.empty_like(seen) if parts.stride == 1 else torch.zeros_like(seen)
+        d_out = x.new_empty(*d_fused.shape[1:3], v + 1)
+        sums, d_coefficients = mean.new_zeros(2, width), coefficients.new_zeros(v)
+        d_start = d_out.new_zeros(len(reduce))
+        for of_body, skeleton, d, d_body in zip(seen, whole, d_fused, d_seen, strict=True):
+            d_out[..., :v] = d
+            torch.matmul(d, coefficients, out=d_out[..., v])
+            d_coefficients.addmv_(d.flatten(0, 1).t(), skeleton.flatten())
+            d_start.add_(d_out.sum((1, 2)))
+            reduced, back = of_body[None, :width], d_body[:width]
+            let_through = activated(reduced, mean, var, weight, bias, how.eps)
+            y.put(let_through[0])
+            dy.clear()
+            branches_back(y, taps, d_out.flatten(1), dy, d_taps)
+            dy.take(let_through[0], back)
+            through, of_weight, of_bias = scaled_back(wide(back[None]), wide(reduced), mean, var, weight, how)
+            back.copy_(through[0])
+            sums.add_(torch.stack([of_weight, of_bias]))
+            d_body[width:, :: parts.stride] = d_out[width:]
+        settle(d_seen[:, :width], seen[:, :width], mean, var, count, weight, sums, how)
+        dx, d_reduce, d_joined = torch.empty_like(x), torch.zeros_like(reduce), x.new_empty(*x.shape[1:3], v + 1)
+        for body, of_body, d_body in zip(x, d_seen, dx, strict=True):
+            d_reduce.addmm_(of_body.flatten(1), _joined(body).flatten(1).t())
+            torch.mm(reduce.t(), of_body.flatten(1), out=d_joined.flatten(1))
+            torch.add(d_joined[..., :v], d_joined[..., v:], alpha=1 / v, out=d_body)
+        of_shift = shift_gradient(sums[1], var, weight, how)
+        of_norm = (total.to(weight.dtype) for total in sums)
+        return dx, d_reduce, d_start, d_coefficients, *of_norm, of_shift, None, None, *d_kernels
+
+
+def _joined(body: Tensor) -> Tensor:
+    """(C, T, V) -> (C, T, V + 1), the mean over the joints as one more."""
+    v = body.shape[2]
+    joined = body.new_empty(*body.shape[:2], v + 1)
+    joined[..., :v] = body
+    torch.matmul(body, body.new_full((v,), 1 / v), out=joined[..., v])
+    return joined

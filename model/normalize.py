@@ -182,7 +182,7 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     torch is quick at them where channels lie side by side. Where they lie one after the other, it is with the channels
     of single items, which it normalises as groups of one.
     """
-    if not x.is_contiguous() or x.dim() < 3:
+    if not x[:1].is_contiguous() or x.dim() < 3:
         found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x, None, None, 0.0)
         return found
     each, channels = x[0, 0].numel(), x.shape[1]
