@@ -91,6 +91,14 @@ def gradients(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
+def rounding(name: str) -> float:
+    """How far gradients may be apart.
+
+    MSA-GCN has gates of one weight, whose gradients are sums over everything; narrow separable groups are ill-conditioned.
+    """
+    return {"msagcn": 1e-10, "msagcn-ema": 1e-11, "mstgcn-sep": 1e-11}.get(name, EXACT)
+
+
 def assert_same(got: dict[str, Tensor], want: dict[str, Tensor], limit: float = EXACT) -> None:
     """To ``limit`` of the largest entry of each tensor, or, of one that cancels to next to nothing, of all."""
     assert got.keys() == want.keys()
@@ -107,8 +115,7 @@ def test_fused_is_plain(name: str, absent: tuple[tuple[int, int], ...]) -> None:
     plain = network(name)
     fused = copy.deepcopy(plain)
     assert fuse(fused) >= 1
-    loose = name.startswith("msagcn") or name == "mstgcn-sep"  # gates or channels of one weight: sums that cancel
-    limit = 1e-11 if loose else EXACT
+    limit = rounding(name)
     x = batch(2, absent)
     with torch.no_grad():
         torch.testing.assert_close(fused.eval()(x), plain.eval()(x), rtol=EXACT, atol=EXACT)
@@ -130,7 +137,7 @@ def test_any_number_of_bodies(name: str, bodies: int) -> None:
     fused = copy.deepcopy(plain)
     fuse(fused)
     x = batch(bodies, tuple((clip, body) for clip in range(3) for body in range(1, bodies) if clip != body))
-    assert_same(gradients(fused, x), gradients(plain, x))
+    assert_same(gradients(fused, x), gradients(plain, x), rounding(name))
     with torch.no_grad():
         torch.testing.assert_close(fused.eval()(x), plain.eval()(x), rtol=EXACT, atol=EXACT)
 
