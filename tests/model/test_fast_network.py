@@ -94,7 +94,7 @@ def gradients(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
 def rounding(name: str) -> float:
     """How far gradients may be apart.
 
-    MSA-GCN has gates of one weight, whose gradients are sums over everything; narrow separable groups are ill-conditioned.
+    MSA-GCN has gates of one weight, whose gradients are sums over everything; narrow separable groups blow rounding up.
     """
     return {"msagcn": 1e-10, "msagcn-ema": 1e-11, "mstgcn-sep": 1e-11}.get(name, EXACT)
 
