@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,19 +10,17 @@ from torch import Tensor, nn
 from model.dg_gcn import DynamicGroupGraphConv
 from model.normalize import (
     How,
-    activated,
     affine,
     how_now,
     moments,
     normalize,
-    scaled_back,
     settle,
     shift_gradient,
     update,
-    wide,
 )
+from model.one_body import Standard
 from model.pointwise import pointwise
-from model.rows import folded, frozen, in_one_type, once, usual
+from model.rows import folded, frozen, full_precision, once, usual
 
 
 class FastDynamicGroupGraphConv(DynamicGroupGraphConv):
@@ -34,12 +31,10 @@ class FastDynamicGroupGraphConv(DynamicGroupGraphConv):
 
     def forward(self, x: Tensor) -> Tensor:
         published = (self.ctr, self.ada, self.ctr_act, self.ada_act) == ("T", "T", "tanh", "softmax")
-        return self._faster(x) if published and usual(x, self._norms()) else super().forward(x)
-
-    @in_one_type
-    def _faster(self, x: Tensor) -> Tensor:
+        if not (published and usual(x, self._norms()) and full_precision(x)):
+            return super().forward(x)
         if frozen(self._norms()):
-            return _evaluated(x.contiguous(), once(self, lambda: _fold(self, x.dtype)))
+            return _evaluated(x.contiguous(), once(self, lambda: _fold(self)))
         return _trained(x, self)
 
     def _norms(self) -> list[Any]:
@@ -60,13 +55,12 @@ class _Dynamic(NamedTuple):
     beta: Tensor  # (1 or K, 1, 1)
 
 
-def _dynamic(conv: Any, dtype: torch.dtype) -> _Dynamic:
+def _dynamic(conv: Any) -> _Dynamic:
     both = torch.cat([conv.conv1.weight, conv.conv2.weight]).flatten(1)
     both_bias = torch.cat([conv.conv1.bias, conv.conv2.bias])[:, None]
     last = None if conv.subset_wise else 1
     alpha, beta = (coefficients[:last, None, None] for coefficients in (conv.alpha, conv.beta))
-    found = 2 * both, 2 * both_bias, conv.A - alpha, 2 * alpha, beta
-    return _Dynamic(*(tensor.to(dtype) for tensor in found))
+    return _Dynamic(2 * both, 2 * both_bias, conv.A - alpha, 2 * alpha, beta)
 
 
 def _compared(u: Tensor, dynamic: _Dynamic) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,12 +71,14 @@ def _compared(u: Tensor, dynamic: _Dynamic) -> tuple[Tensor, Tensor, Tensor]:
     return dynamic.fixed + dynamic.beta * similarity.softmax(dim=2), x1, x2
 
 
-def _adjacency(compared: Sequence[Tensor], alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """One body's adjacency (H, V, V), and of it what tells joints apart channel by channel."""
-    graphs, x1, x2 = compared
-    difference = (x1.unsqueeze(2) - x2.unsqueeze(1)).sigmoid_()
-    by_group = difference.unflatten(0, (len(graphs), -1))  # (K, C', V, V)
-    return torch.addcmul(graphs.unsqueeze(1), alpha[:, None], by_group).flatten(0, 1), difference
+def _adjacency(graphs: Tensor, x1: Tensor, x2: Tensor, alpha: Tensor, difference: Tensor, out: Tensor) -> None:
+    """One body's adjacency (H, V, V) into ``out``, and of it what tells joints apart channel by channel.
+
+    ``out`` and ``difference`` may be one.
+    """
+    torch.sub(x1.unsqueeze(2), x2.unsqueeze(1), out=difference).sigmoid_()
+    by_group, of_group = (some.unflatten(0, (len(graphs), -1)) for some in (difference, out))  # (K, C', V, V)
+    torch.addcmul(graphs.unsqueeze(1), alpha[:, None], by_group, out=of_group)
 
 
 class _Folded(NamedTuple):
@@ -96,27 +92,20 @@ class _Folded(NamedTuple):
     dynamic: _Dynamic
 
 
-def _fold(conv: Any, dtype: torch.dtype) -> _Folded:
+def _fold(conv: Any) -> _Folded:
     pre, pre_bias = folded(conv.pre[0].weight, conv.pre[0].bias, conv.pre[1])
     post, bias = folded(conv.post.weight, conv.post.bias, conv.bn)
     down = None
     if not isinstance(conv.down, nn.Identity):
         down, down_bias = folded(conv.down[0].weight, conv.down[0].bias, conv.down[1])
         bias = bias + down_bias
-
-    def matrix(weight: Tensor) -> Tensor:
-        return weight.flatten(1).to(dtype)
-
-    def column(bias: Tensor) -> Tensor:
-        return bias[:, None].to(dtype)
-
     return _Folded(
-        matrix(pre),
-        column(pre_bias),
-        matrix(post),
-        None if down is None else matrix(down),
-        column(bias),
-        _dynamic(conv, dtype),
+        pre.flatten(1),
+        pre_bias[:, None],
+        post.flatten(1),
+        None if down is None else down.flatten(1),
+        bias[:, None],
+        _dynamic(conv),
     )
 
 
@@ -124,17 +113,18 @@ def _evaluated(x: Tensor, f: _Folded) -> Tensor:
     """(N, C, T, V) -> (N, O, T, V), body by body: what is between fits into the cache."""
     n, _, t, v = x.shape
     out = x.new_empty(n, len(f.post), t, v)
-    groups, gathered = (x.new_empty(len(f.pre), t * v) for _ in range(2))
-    for body, of_body, *compared in zip(x, out, *_compared(x.mean(dim=2), f.dynamic), strict=True):
-        joints, result = body.flatten(1), of_body.flatten(1)
-        torch.addmm(f.pre_bias, f.pre, joints, out=groups).relu_()
-        adjacency, _ = _adjacency(compared, f.dynamic.alpha)
-        torch.bmm(groups.view(-1, t, v), adjacency, out=gathered.view(-1, t, v))
+    groups, gathered = (x.new_empty(len(f.pre), t, v) for _ in range(2))
+    adjacency = x.new_empty(len(f.pre), v, v)
+    every = zip(x.flatten(2), out.flatten(2), *_compared(x.mean(dim=2), f.dynamic), strict=True)
+    for body, of_body, graphs, x1, x2 in every:
+        torch.addmm(f.pre_bias, f.pre, body, out=groups.flatten(1)).relu_()
+        _adjacency(graphs, x1, x2, f.dynamic.alpha, adjacency, adjacency)
+        torch.bmm(groups, adjacency, out=gathered)
         if f.down is None:
-            torch.add(joints, f.bias, out=result)
+            torch.add(body, f.bias, out=of_body)
         else:
-            torch.addmm(f.bias, f.down, joints, out=result)
-        result.addmm_(f.post, gathered).relu_()
+            torch.addmm(f.bias, f.down, body, out=of_body)
+        of_body.addmm_(f.post, gathered.flatten(1)).relu_()
     return out
 
 
@@ -142,15 +132,15 @@ def _trained(x: Tensor, conv: Any) -> Tensor:
     """(N, C, T, V) -> (N, O, T, V), with everything that gradients need."""
     projects = not isinstance(conv.down, nn.Identity)
     weights = [conv.pre[0].weight, *([conv.down[0].weight] if projects else [])]
-    seen, *projected, u = pointwise(x, *(weight.flatten(1).to(x.dtype) for weight in weights), mean=True)
-    how, shift, dynamic = how_now([conv.pre[1]]), conv.pre[0].bias, _dynamic(conv, x.dtype)
+    seen, *projected, u = pointwise(x, *(weight.flatten(1) for weight in weights), mean=True)
+    how, shift, dynamic = how_now([conv.pre[1]]), conv.pre[0].bias, _dynamic(conv)
     mixed, mean, var, count = _Gathered.apply(  # type: ignore[no-untyped-call]
         seen,
         *affine([conv.pre[1]]),
         shift,
         *_compared(u, dynamic),
         dynamic.alpha,
-        conv.post.weight.flatten(1).to(x.dtype),
+        conv.post.weight.flatten(1),
         how,
     )
     update([conv.pre[1]], how, mean, var, count, shift)
@@ -179,12 +169,14 @@ class _Gathered(torch.autograd.Function):
         how: How,
     ) -> tuple[Tensor, ...]:
         """Also mean, variance and count of what was seen."""
-        mean, var, count = moments(wide(seen), how, shift)
+        mean, var, count = moments(seen, how, shift)
         gathered = torch.empty_like(seen)
         mixed = seen.new_empty(len(seen), len(post), *seen.shape[2:])
-        for body, y, out, *compared in zip(seen, gathered, mixed, graphs, x1, x2, strict=True):
-            adjacency, _ = _adjacency(compared, alpha)
-            torch.bmm(activated(body[None], mean, var, weight, bias, how.eps)[0], adjacency, out=y)
+        adjacency = seen.new_empty(seen.shape[1], *graphs.shape[2:])
+        norm = Standard(seen[0], mean, var, weight, bias, how.eps)
+        for body, y, out, graph, one, two in zip(seen, gathered, mixed, graphs, x1, x2, strict=True):
+            _adjacency(graph, one, two, alpha, adjacency, adjacency)
+            torch.bmm(norm.activated(body), adjacency, out=y)
             torch.mm(post, y.flatten(1), out=out.flatten(1))
         ctx.save_for_backward(seen, weight, bias, graphs, x1, x2, alpha, post, mean, var, count, gathered)
         ctx.how = how
@@ -197,27 +189,27 @@ class _Gathered(torch.autograd.Function):
         seen, weight, bias, graphs, x1, x2, alpha, post, mean, var, count, gathered = ctx.saved_tensors
         d_seen, d_graphs, d_x1, d_x2 = (torch.empty_like(some) for some in (seen, graphs, x1, x2))
         d_post, d_alpha, sums = torch.zeros_like(post), torch.zeros_like(alpha), mean.new_zeros(2, len(mean))
-        dy = torch.empty_like(seen[0])
-        every = zip(
-            seen, gathered, gradients[0].contiguous(), d_seen, d_graphs, d_x1, d_x2, graphs, x1, x2, strict=True
-        )
-        for body, y, d_mixed, d_body, d_graph, d_1, d_2, *compared in every:
-            d_post.addmm_(d_mixed.flatten(1), y.flatten(1).t())
-            torch.mm(post.t(), d_mixed.flatten(1), out=dy.flatten(1))
-            let_through = activated(body[None], mean, var, weight, bias, ctx.how.eps)
-            adjacency, difference = _adjacency(compared, alpha)
-            back = torch.ops.aten.threshold_backward(torch.bmm(dy, adjacency.transpose(1, 2))[None], let_through, 0)
-            through, of_weight, of_bias = scaled_back(wide(back), wide(body[None]), mean, var, weight, ctx.how)
-            d_body.copy_(through[0])
-            sums.add_(torch.stack([of_weight, of_bias]))
-            d = torch.bmm(let_through[0].transpose(1, 2), dy)
-            torch.sum(d.unflatten(0, (len(graphs[0]), -1)), dim=1, out=d_graph)
-            d_alpha += (d * difference).view(*alpha.shape[:2], -1).sum(2, keepdim=True)
-            d = torch.ops.aten.sigmoid_backward(d, difference)
-            d.view(*alpha.shape[:2], -1).mul_(alpha)
-            torch.sum(d, dim=2, out=d_1)
-            torch.sum(d, dim=1, out=d_2)
+        norm, dy = Standard(seen[0], mean, var, weight, bias, ctx.how.eps), torch.empty_like(seen[0])
+        adjacency, difference, d = (seen.new_empty(len(dy), *graphs.shape[2:]) for _ in range(3))
+        by_group, by_alpha = d.unflatten(0, (graphs.shape[1], -1)), d.view(len(alpha), -1)
+        kept = seen, gathered, graphs, x1, x2
+        every = zip(*kept, gradients[0].flatten(2), d_seen, d_graphs, d_x1, d_x2, strict=True)
+        for body, y, graph, one, two, d_mixed, d_body, d_graph, d_one, d_two in every:
+            d_post.addmm_(d_mixed, y.flatten(1).t())
+            torch.mm(post.t(), d_mixed, out=dy.flatten(1))
+            let_through = norm.activated(body)
+            _adjacency(graph, one, two, alpha, difference, adjacency)
+            torch.bmm(let_through.transpose(1, 2), dy, out=d)
+            torch.bmm(dy, adjacency.transpose(1, 2), out=d_body)
+            torch.ops.aten.threshold_backward.grad_input(d_body, let_through, 0, grad_input=d_body)
+            norm.back(d_body, body, sums)
+            torch.sum(by_group, dim=1, out=d_graph)
+            torch.mul(d, difference, out=adjacency)
+            d_alpha.view(-1).add_(adjacency.view(len(alpha), -1).sum(1))
+            torch.ops.aten.sigmoid_backward.grad_input(d, difference, grad_input=d)
+            by_alpha.mul_(alpha.view(-1, 1))
+            torch.sum(d, dim=2, out=d_one)
+            torch.sum(d, dim=1, out=d_two)
         settle(d_seen, seen, mean, var, count, weight, sums, ctx.how)
         of_shift = shift_gradient(sums[1], var, weight, ctx.how)
-        of_norm = (total.to(weight.dtype) for total in sums)
-        return d_seen, *of_norm, of_shift, d_graphs, d_x1, -d_x2, d_alpha, d_post, None
+        return d_seen, *sums, of_shift, d_graphs, d_x1, -d_x2, d_alpha, d_post, None

@@ -10,20 +10,18 @@ from torch import Tensor, nn
 from model.dg_tcn import DynamicGroupTemporalConv, _UnitConv
 from model.normalize import (
     How,
-    activated,
     affine,
     how_now,
     moments,
     normalize,
-    scaled_back,
     settle,
     shift_gradient,
     update,
-    wide,
 )
-from model.planes import Planes, Reach, add_branches, branches_back, pooled
-from model.pointwise import pointwise
-from model.rows import folded, frozen, in_one_type, once, usual
+from model.one_body import Standard
+from model.planes import Planes, Reach, add, convolution, convolution_back, pooled, pooled_back
+from model.pointwise import after_norm
+from model.rows import folded, frozen, full_precision, once, usual
 from model.temporal_conv import FramewiseConv
 
 
@@ -35,15 +33,10 @@ class FastDynamicGroupTemporalConv(DynamicGroupTemporalConv):
 
     def forward(self, x: Tensor) -> Tensor:
         parts = self._parts()
-        fits = parts is not None and usual(x, [*parts.reduce_norms, self.transform[0], self.bn])
-        return self._faster(x) if fits else super().forward(x)
-
-    @in_one_type
-    def _faster(self, x: Tensor) -> Tensor:
-        parts = self._parts()
-        assert parts is not None
+        if parts is None or not usual(x, [*parts.reduce_norms, self.transform[0], self.bn]) or not full_precision(x):
+            return super().forward(x)
         if frozen(parts.reduce_norms):
-            return _evaluated(x.contiguous(), parts, once(self, lambda: _fold(self, parts, x.shape[3], x.dtype)))
+            return _evaluated(x.contiguous(), parts, once(self, lambda: _fold(self, parts, x.shape[3])))
         fused: Tensor = self.drop(_trained(x, parts, self))
         return fused
 
@@ -98,7 +91,7 @@ class _Folded(NamedTuple):
 
     reduce: Tensor  # (R + the 1×1 branch, C)
     reduce_bias: Tensor
-    kernels: list[list[Tensor]]  # of every dilated convolution its taps (b, b)
+    kernels: list[Tensor]  # of every dilated convolution its taps (size, b, b)
     pool_scale: Tensor  # (b, 1)
     start: Tensor  # (R, 1, V + 1), what the branches add to
     shift: Tensor  # (the 1×1 branch, 1, 1)
@@ -107,7 +100,7 @@ class _Folded(NamedTuple):
     bias: Tensor
 
 
-def _fold(conv: Any, parts: _Parts, joints: int, dtype: torch.dtype) -> _Folded:
+def _fold(conv: Any, parts: _Parts, joints: int) -> _Folded:
     norm = conv.transform[0]
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     shift = norm.bias - scale * norm.running_mean
@@ -122,15 +115,15 @@ def _fold(conv: Any, parts: _Parts, joints: int, dtype: torch.dtype) -> _Folded:
     start[..., :joints] += shift[:-last, None, None]
     transform, bias = folded(conv.transform[2].weight, conv.transform[2].bias, conv.bn)
     return _Folded(
-        reduce.flatten(1).to(dtype),
-        reduce_bias[:, None].to(dtype),
-        [list(_kernel(kernel).to(dtype).contiguous()) for kernel in kernels],
-        scales[-2][:, None].to(dtype),
-        start.to(dtype),
-        shift[-last:, None, None].to(dtype),
-        conv.add_coeff[:joints].to(dtype),
-        transform.flatten(1).to(dtype),
-        bias[:, None].to(dtype),
+        reduce.flatten(1),
+        reduce_bias[:, None],
+        [_kernel(kernel).contiguous() for kernel in kernels],
+        scales[-2][:, None],
+        start,
+        shift[-last:, None, None],
+        conv.add_coeff[:joints],
+        transform.flatten(1),
+        bias[:, None],
     )
 
 
@@ -141,6 +134,8 @@ def _evaluated(x: Tensor, parts: _Parts, f: _Folded) -> Tensor:
     y = Planes(x, t, v + 1, stride, parts.reaches)
     local, whole = x.new_empty(len(f.reduce), t, v), x.new_empty(len(f.reduce), t)
     branches = x.new_empty(width, y.centres, v + 1)
+    flat = branches.flatten(1)
+    convolutions, of_pool = convolution(y, f.kernels, flat), flat[-len(f.pool_scale) :]
     fused = x.new_empty(len(f.transform), y.centres, v)
     out = x.new_empty(n, len(f.transform), y.centres, v)
     average = x.new_full((v,), 1 / v)
@@ -150,9 +145,9 @@ def _evaluated(x: Tensor, parts: _Parts, f: _Folded) -> Tensor:
         for first, plane in enumerate(y.inside):
             torch.clamp_min(local[:width, first::stride], 0, out=plane[..., :v])
             torch.clamp_min(whole[:width, first::stride], 0, out=plane[..., v])
-        flat = branches.copy_(f.start).flatten(1)
-        add_branches(y, f.kernels, flat)
-        flat[-len(f.pool_scale) :].addcmul_(pooled(y), f.pool_scale)
+        branches.copy_(f.start)
+        add(convolutions)
+        of_pool.addcmul_(pooled(y), f.pool_scale)
         torch.addcmul(branches[..., :v], branches[..., v:], f.coefficients, out=fused[:width])
         torch.addcmul(local[width:, ::stride], whole[width:, ::stride, None], f.coefficients, out=fused[width:])
         fused[width:].add_(f.shift)
@@ -166,18 +161,18 @@ def _trained(x: Tensor, parts: _Parts, conv: Any) -> Tensor:
     none = torch.zeros_like(parts.reduce[-1].bias)  # the pool has no bias
     fused, mean, var, count = _Branches.apply(  # type: ignore[no-untyped-call]
         x,
-        torch.cat([c.weight for c in (*parts.reduce, parts.plain)]).flatten(1).to(x.dtype),
-        torch.cat([*(c.bias for c in parts.dilated), none, parts.plain.bias]).to(x.dtype),
-        conv.add_coeff[: x.shape[3]].to(x.dtype),
+        torch.cat([c.weight for c in (*parts.reduce, parts.plain)]).flatten(1),
+        torch.cat([*(c.bias for c in parts.dilated), none, parts.plain.bias]),
+        conv.add_coeff[: x.shape[3]],
         *affine(parts.reduce_norms),
         shift,
         parts,
         how,
-        *(_kernel(c.weight).to(x.dtype) for c in parts.dilated),
+        *(_kernel(c.weight) for c in parts.dilated),
     )
     update(parts.reduce_norms, how, mean, var, count, shift)
     norm, _, transform = conv.transform
-    (mixed,) = pointwise(normalize(fused, [norm], relu=True), transform.weight.flatten(1).to(x.dtype))
+    mixed = after_norm(fused, norm, transform.weight.flatten(1))
     return normalize(mixed, [conv.bn], shift=transform.bias)
 
 
@@ -209,16 +204,19 @@ class _Branches(torch.autograd.Function):
         seen = x.new_empty(n, len(reduce), t, v + 1)
         for body, of_body in zip(x, seen, strict=True):
             torch.addmm(bias_of_last, reduce, _joined(body).flatten(1), out=of_body.flatten(1))
-        mean, var, count = moments(wide(seen[:, :width]), how, shift)
-        y, taps = Planes(x, t, v + 1, parts.stride, parts.reaches), [list(kernel) for kernel in kernels]
+        mean, var, count = moments(seen[:, :width], how, shift)
+        y = Planes(x, t, v + 1, parts.stride, parts.reaches)
         fused = x.new_empty(n, len(reduce), y.centres, v)
         whole = x.new_empty(n, len(reduce), y.centres, 1)
         branches = x.new_empty(width, y.centres, v + 1)
+        flat = branches.flatten(1)
+        convolutions, of_pool = convolution(y, kernels, flat), flat[y.views[-1][0]]
+        norm = Standard(seen[0, :width], mean, var, weight, bias, how.eps)
         for of_body, skeleton, out in zip(seen, whole, fused, strict=True):
-            y.put(activated(of_body[None, :width], mean, var, weight, bias, how.eps)[0])
-            flat = branches.copy_(start[:width, None, None]).flatten(1)
-            add_branches(y, taps, flat)
-            flat[y.views[-1][0]].copy_(pooled(y))
+            y.put(norm.activated(of_body[:width]))
+            branches.copy_(start[:width, None, None])
+            add(convolutions)
+            of_pool.copy_(pooled(y))
             torch.cat([branches[..., v:], of_body[width:, :: parts.stride, v:]], out=skeleton)
             torch.addcmul(branches[..., :v], skeleton[:width], coefficients, out=out[:width])
             torch.addcmul(of_body[width:, :: parts.stride, :v], skeleton[width:], coefficients, out=out[width:])
@@ -235,25 +233,24 @@ class _Branches(torch.autograd.Function):
         (t, v), width = x.shape[2:], len(weight)
         y, dy = (Planes(x, t, v + 1, parts.stride, parts.reaches) for _ in range(2))
         d_kernels = [torch.zeros_like(kernel) for kernel in kernels]
-        taps, d_taps = ([list(kernel) for kernel in some] for some in (kernels, d_kernels))
         d_seen = torch.empty_like(seen) if parts.stride == 1 else torch.zeros_like(seen)
         d_out = x.new_empty(*d_fused.shape[1:3], v + 1)
+        convolutions = convolution_back(y, kernels, d_out.flatten(1), dy, d_kernels)
         sums, d_coefficients = mean.new_zeros(2, width), coefficients.new_zeros(v)
         d_start = d_out.new_zeros(len(reduce))
+        norm = Standard(seen[0, :width], mean, var, weight, bias, how.eps)
         for of_body, skeleton, d, d_body in zip(seen, whole, d_fused, d_seen, strict=True):
             d_out[..., :v] = d
             torch.matmul(d, coefficients, out=d_out[..., v])
             d_coefficients.addmv_(d.flatten(0, 1).t(), skeleton.flatten())
             d_start.add_(d_out.sum((1, 2)))
-            reduced, back = of_body[None, :width], d_body[:width]
-            let_through = activated(reduced, mean, var, weight, bias, how.eps)
-            y.put(let_through[0])
+            let_through = norm.activated(of_body[:width])
+            y.put(let_through)
             dy.clear()
-            branches_back(y, taps, d_out.flatten(1), dy, d_taps)
-            dy.take(let_through[0], back)
-            through, of_weight, of_bias = scaled_back(wide(back[None]), wide(reduced), mean, var, weight, how)
-            back.copy_(through[0])
-            sums.add_(torch.stack([of_weight, of_bias]))
+            add(convolutions)
+            pooled_back(y, d_out.flatten(1), dy)
+            dy.take(let_through, d_body[:width])
+            norm.back(d_body[:width], of_body[:width], sums)
             d_body[width:, :: parts.stride] = d_out[width:]
         settle(d_seen[:, :width], seen[:, :width], mean, var, count, weight, sums, how)
         dx, d_reduce, d_joined = torch.empty_like(x), torch.zeros_like(reduce), x.new_empty(*x.shape[1:3], v + 1)
@@ -262,8 +259,7 @@ class _Branches(torch.autograd.Function):
             torch.mm(reduce.t(), of_body.flatten(1), out=d_joined.flatten(1))
             torch.add(d_joined[..., :v], d_joined[..., v:], alpha=1 / v, out=d_body)
         of_shift = shift_gradient(sums[1], var, weight, how)
-        of_norm = (total.to(weight.dtype) for total in sums)
-        return dx, d_reduce, d_start, d_coefficients, *of_norm, of_shift, None, None, *d_kernels
+        return dx, d_reduce, d_start, d_coefficients, *sums, of_shift, None, None, *d_kernels
 
 
 def _joined(body: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from model import dgstgcn, fast_network, msagcn, msg3d, mstgcn
 from model.batch_norm import WeightedBatchNorm1d, WeightedBatchNorm2d
 from model.dg_gcn import DynamicGroupGraphConv
 from model.dg_tcn import DynamicGroupTemporalConv
+from model.fast_dg_block import FastBlock
 from model.fast_dg_gcn import FastDynamicGroupGraphConv
 from model.fast_dg_tcn import FastDynamicGroupTemporalConv
 from model.fast_g3d import FastG3D
@@ -30,6 +31,7 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleGraphConv: FastMultiScaleGraphConv,
     G3D: FastG3D,
     MultiScaleTemporalConv: FastMultiScaleTemporalConv,
+    dgstgcn.Block: FastBlock,
     DynamicGroupGraphConv: FastDynamicGroupGraphConv,
     DynamicGroupTemporalConv: FastDynamicGroupTemporalConv,
     BasicSpatial: FastBasicSpatial,

@@ -64,35 +64,50 @@ class Planes:
             plane.zero_()
 
 
-def add_branches(y: Planes, kernels: Sequence[Sequence[Tensor]], out: Tensor) -> None:
-    """Add to ``out`` (C, T'·J) the convolutions by ``kernels``, the taps (b, b) of each."""
-    for (channels, seen), kernel in zip(y.views, kernels, strict=False):
-        mine = out[channels]
-        for view, tap in zip(seen, kernel, strict=True):
-            mine.addmm_(tap, view)
+Products = list[tuple[Tensor, Tensor, Tensor]]
+"""Matrices (a, c), (a, b), (b, c): the product of the latter two is added to the first."""
+
+
+def convolution(y: Planes, kernels: Sequence[Tensor], out: Tensor) -> Products:
+    """``kernels``, each with its taps (size, b, b), on the frames of ``y``, whatever these will be: (C, T'·J)."""
+    return [
+        (out[channels], tap, view)
+        for (channels, seen), kernel in zip(y.views, kernels, strict=False)
+        for tap, view in zip(kernel, seen, strict=True)
+    ]
+
+
+def convolution_back(
+    y: Planes, kernels: Sequence[Tensor], d_out: Tensor, dy: Planes, d_kernels: Sequence[Tensor]
+) -> Products:
+    """What ``d_out`` (C, T'·J) brings to ``dy`` and ``d_kernels``."""
+    found: Products = []
+    for (channels, seen), (_, d_seen), kernel, d_kernel in zip(y.views, dy.views, kernels, d_kernels, strict=False):
+        d = d_out[channels]
+        for view, d_view, tap, d_tap in zip(seen, d_seen, kernel, d_kernel, strict=True):
+            found += [(d_tap, d, view.t()), (d_view, tap.t(), d)]
+    return found
+
+
+def add(products: Products) -> None:
+    """All of them, to what is there."""
+    for total, left, right in products:
+        total.addmm_(left, right)
 
 
 def pooled(y: Planes) -> Tensor:
-    """(b, T'·J). Nothing is negative: zeros beyond the ends change nothing."""
+    """Maximum over the last branch's frames, (b, T'·J). Nothing is negative: zeros beyond the ends change nothing."""
     most, *others = y.views[-1][1]
     for view in others:
         most = torch.maximum(most, view)
     return most
 
 
-def branches_back(
-    y: Planes, kernels: Sequence[Sequence[Tensor]], d_out: Tensor, dy: Planes, d_kernels: Sequence[Sequence[Tensor]]
-) -> None:
-    """Add to ``dy`` and ``d_kernels`` what ``d_out`` (C, T'·J) brings.
+def pooled_back(y: Planes, d_out: Tensor, dy: Planes) -> None:
+    """Add to ``dy`` what ``d_out`` (C, T'·J) brings: to the first of equal frames, as MaxPool2d does.
 
-    The pool's goes to the first of equal frames (as MaxPool2d's does). Where that is a zero beyond an end, or any other
-    zero, ReLU lets nothing through.
+    Where that is a zero beyond an end, or any other zero, ReLU lets nothing through.
     """
-    for (channels, seen), (_, d_seen), kernel, d_kernel in zip(y.views, dy.views, kernels, d_kernels, strict=False):
-        d = d_out[channels]
-        for view, d_view, tap, d_tap in zip(seen, d_seen, kernel, d_kernel, strict=True):
-            d_tap.addmm_(d, view.t())
-            d_view.addmm_(tap.t(), d)
     most, (channels, seen) = pooled(y), y.views[-1]
     left = d_out[channels]
     for view, d_view in zip(seen, dy.views[-1][1], strict=True):

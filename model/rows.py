@@ -63,6 +63,11 @@ def usual(x: Tensor, norms: Norms) -> bool:
     return x.device.type == "cpu" and alike(norms) and not tracing()
 
 
+def full_precision(x: Tensor) -> bool:
+    """Whether ``x`` is float32 or float64, and is to stay that."""
+    return x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(x.device.type)
+
+
 def frozen(norms: Norms) -> bool:
     """Whether weights can take in the BatchNorms behind them: statistics stand still, and no gradient is asked for."""
     return not norms[0].training and not torch.is_grad_enabled()

@@ -1,0 +1,45 @@
+"""A block of DG-STGCN, faster: its residual is one product, and added in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.dgstgcn import Block
+from model.normalize import normalize
+from model.pointwise import pointwise
+from model.rows import folded, frozen, full_precision, once, usual
+from model.temporal_conv import Projection
+
+
+class FastBlock(Block):
+    """The same numbers as ``Block``, same weights.
+
+    Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Any = self.residual
+        if not isinstance(residual, Projection) or not usual(x, [residual.bn]) or not full_precision(x):
+            return super().forward(x)
+        y = self.tcn(self.gcn(x))
+        frames = x[:, :, :: residual.conv.step]
+        if frozen([residual.bn]):
+            return _added(y, frames, *once(self, lambda: _fold(residual)))
+        (projected,) = pointwise(frames, residual.conv.weight.flatten(1))
+        return normalize(projected, [residual.bn], shift=residual.conv.bias, plus=y, relu=True)
+
+
+def _fold(residual: Any) -> tuple[Tensor, Tensor]:
+    weight, bias = folded(residual.conv.weight, residual.conv.bias, residual.bn)
+    return weight.flatten(1), bias[:, None]
+
+
+def _added(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """ReLU of ``y`` (N, O, T, V) and ``x`` (N, C, T, V), convolved."""
+    out = y.new_empty(y.shape)
+    for body, frames, of_body in zip(y.flatten(2), x.flatten(2), out.flatten(2), strict=True):
+        torch.add(body, bias, out=of_body).addmm_(weight, frames).relu_()
+    return out
