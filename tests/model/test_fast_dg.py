@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from model.batch_norm import across_processes
 from model.dg_gcn import DynamicGroupGraphConv
 from model.dg_tcn import DynamicGroupTemporalConv
 from model.dgstgcn import Block
@@ -54,7 +56,7 @@ def figures(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     weights = torch.Generator().manual_seed(3)
     for step in range(2):
-        x = x.detach().clone().requires_grad_()
+        x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
         y = module(x)
         module.zero_grad()
         (y * torch.randn(y.shape, dtype=y.dtype, generator=weights)).sum().backward()
@@ -80,18 +82,17 @@ def assert_fused_is_plain(plain: nn.Module, x: Tensor) -> None:
     plain.eval(), fused.eval()
     before = x.clone()
     with torch.no_grad():
-        torch.testing.assert_close(fused(x), plain(x), rtol=EXACT, atol=EXACT)
-        torch.testing.assert_close(
-            fused(x.transpose(2, 3).contiguous().transpose(2, 3)), plain(x), rtol=EXACT, atol=EXACT
-        )
+        for some in (x, x.transpose(2, 3).contiguous().transpose(2, 3)):
+            torch.testing.assert_close(fused(some), plain(some), rtol=EXACT, atol=EXACT)
     assert torch.equal(x, before)
     assert_same(figures(fused, x), figures(plain, x))
     plain.train(), fused.train()
-    assert_same(figures(fused, x), figures(plain, x))
+    for memory in (torch.contiguous_format, torch.channels_last):
+        assert_same(figures(fused, x.to(memory_format=memory)), figures(plain, x))
 
 
-def features(frames: int, joints: int, channels: int = 6) -> Tensor:
-    return torch.randn(3, channels, frames, joints, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+def features(frames: int, joints: int, channels: int = 6, clips: int = 3) -> Tensor:
+    return torch.randn(clips, channels, frames, joints, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 
 
 SIZES = [(1, 5), (2, 17), (7, 5), (12, 25)]
@@ -161,6 +162,42 @@ def test_items_that_stand_for_many(counts: tuple[int, ...], width: int) -> None:
     for (name, p), q in zip(plain.named_parameters(), fused.parameters(), strict=True):
         assert_same({name: q.grad}, {name: p.grad})
     assert_same(dict(fused.named_buffers()), dict(plain.named_buffers()))
+
+
+def a_share(rank: int, x: Tensor) -> dict[str, Tensor]:
+    """A step of one of two processes, which have other numbers of clips; the last stands for three."""
+    module = block(20, 2)
+    fuse(module)
+    across_processes(module)
+    mine, counts = (x[:2], ()) if rank == 0 else (x[2:], (3,))
+    with standing_for(counts):
+        loss = module(mine).square().mean(dim=(1, 2, 3))
+    (loss * torch.tensor([*[1] * (len(mine) - len(counts)), *counts])).sum().backward()
+    gradients = {f"gradient {name}": p.grad for name, p in module.named_parameters() if p.grad is not None}
+    return gradients | dict(module.named_buffers())
+
+
+def test_two_processes_are_one(in_two: Callable[..., list[Any]]) -> None:
+    x = features(7, 5, 12, clips=5)
+    first, second = in_two(a_share, x)
+    plain = block(20, 2)
+    plain(torch.cat([x, x[-1:], x[-1:]])).square().mean(dim=(1, 2, 3)).sum().backward()
+    for name, p in plain.named_parameters():
+        if p.grad is not None:
+            total = first[f"gradient {name}"] + second[f"gradient {name}"]
+            assert_same({name: total}, {name: p.grad})
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(first[name], buffer, rtol=EXACT, atol=EXACT, msg=name)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_plain_operators_are_not_called(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    fused = block(20, 2).train(training)
+    fuse(fused)
+    for plain in (Block, DynamicGroupGraphConv, DynamicGroupTemporalConv, nn.Conv2d, nn.BatchNorm2d):
+        monkeypatch.setattr(plain, "forward", None)
+    with torch.set_grad_enabled(training):
+        fused(features(7, 5, 12))
 
 
 def test_hooks_see_what_the_operators_give() -> None:

@@ -38,9 +38,14 @@ def test_mstgcn(stem: str, form: str, golden: Any, check_model: Any) -> None:
     check_model(stem, model, skip=skip)
 
 
+@pytest.mark.parametrize("form", ["plain", "fused"])
 @pytest.mark.parametrize("stem", DGSTGCN)
-def test_dgstgcn(stem: str, golden: Any, check_model: Any) -> None:
-    check_model(stem, pyskl_dgstgcn(golden(stem).meta["constructor"]["args"]), bodies_first, own_key)
+def test_dgstgcn(stem: str, form: str, golden: Any, check_model: Any) -> None:
+    model, skip = pyskl_dgstgcn(golden(stem).meta["constructor"]["args"]), []
+    if form == "fused":
+        fuse(model)
+        skip = [f"stage {name}" for name in golden(stem).want["stage_names"]]
+    check_model(stem, model, bodies_first, own_key, skip=skip)
 
 
 def test_msagcn(golden: Any, check_model: Any) -> None:
