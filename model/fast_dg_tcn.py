@@ -232,10 +232,11 @@ class _Branches(torch.autograd.Function):
         d_fused, parts, how = gradients[0].contiguous(), ctx.parts, ctx.how
         (t, v), width = x.shape[2:], len(weight)
         y, dy = (Planes(x, t, v + 1, parts.stride, parts.reaches) for _ in range(2))
-        d_kernels = [torch.zeros_like(kernel) for kernel in kernels]
+        turned = [kernel.transpose(1, 2).contiguous() for kernel in kernels]
+        d_turned = [torch.zeros_like(kernel) for kernel in turned]
         d_seen = torch.empty_like(seen) if parts.stride == 1 else torch.zeros_like(seen)
         d_out = x.new_empty(*d_fused.shape[1:3], v + 1)
-        convolutions = convolution_back(y, kernels, d_out.flatten(1), dy, d_kernels)
+        convolutions = convolution_back(y, turned, d_out.flatten(1), dy, d_turned)
         sums, d_coefficients = mean.new_zeros(2, width), coefficients.new_zeros(v)
         d_start = d_out.new_zeros(len(reduce))
         norm = Standard(seen[0, :width], mean, var, weight, bias, how.eps)
@@ -259,6 +260,7 @@ class _Branches(torch.autograd.Function):
             torch.mm(reduce.t(), of_body.flatten(1), out=d_joined.flatten(1))
             torch.add(d_joined[..., :v], d_joined[..., v:], alpha=1 / v, out=d_body)
         of_shift = shift_gradient(sums[1], var, weight, how)
+        d_kernels = (kernel.transpose(1, 2) for kernel in d_turned)
         return dx, d_reduce, d_start, d_coefficients, *sums, of_shift, None, None, *d_kernels
 
 

@@ -78,14 +78,14 @@ def convolution(y: Planes, kernels: Sequence[Tensor], out: Tensor) -> Products:
 
 
 def convolution_back(
-    y: Planes, kernels: Sequence[Tensor], d_out: Tensor, dy: Planes, d_kernels: Sequence[Tensor]
+    y: Planes, turned: Sequence[Tensor], d_out: Tensor, dy: Planes, d_turned: Sequence[Tensor]
 ) -> Products:
-    """What ``d_out`` (C, T'·J) brings to ``dy`` and ``d_kernels``."""
+    """What ``d_out`` (C, T'·J) brings to ``dy``, and to the kernels, whose taps are ``turned``: (size, b in, b out)."""
     found: Products = []
-    for (channels, seen), (_, d_seen), kernel, d_kernel in zip(y.views, dy.views, kernels, d_kernels, strict=False):
+    for (channels, seen), (_, d_seen), kernel, d_kernel in zip(y.views, dy.views, turned, d_turned, strict=False):
         d = d_out[channels]
         for view, d_view, tap, d_tap in zip(seen, d_seen, kernel, d_kernel, strict=True):
-            found += [(d_tap, d, view.t()), (d_view, tap.t(), d)]
+            found += [(d_tap, view, d.t()), (d_view, tap, d)]
     return found
 
 
