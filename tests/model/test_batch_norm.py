@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from model.batch_norm import BatchNorm1d, BatchNorm2d, WeightedBatchNorm1d, WeightedBatchNorm2d, across_processes, apart
-from model.normalize import counts_now, standing_for
+from model.normalize import How, counts_now, moments, standing_for
 
 SHAPES = {"1d": (5,), "1d along": (5, 7), "2d": (5, 7, 3)}
 OPTIONS: list[dict[str, Any]] = [
@@ -261,3 +261,13 @@ def test_in_eval_mode_nothing_is_counted() -> None:
     with standing_for((5,)):
         counted = model(x)
     assert torch.equal(counted, model(x))
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_statistics_of_many_values_are_exact_in_float32(memory: torch.memory_format) -> None:
+    """Summed up one after the other, 60 thousand values would be off by 1e-5."""
+    x = torch.randn(16, 28, 150, 25, generator=torch.Generator().manual_seed(0)) + 0.5
+    x = x.contiguous(memory_format=memory)
+    mean, var, _ = moments(x, How(1e-5))
+    torch.testing.assert_close(mean.double(), x.double().mean((0, 2, 3)), rtol=0, atol=5e-7)
+    torch.testing.assert_close(var.double(), x.double().var((0, 2, 3), unbiased=False), rtol=2e-6, atol=0)

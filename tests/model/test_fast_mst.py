@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model import normalize
 from model.fuse import fuse
 from model.mst_common import Options
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial
@@ -94,6 +95,13 @@ def test_layers_one_by_one(name: str, stride: int, frames: int, joints: int) -> 
         assert_same(everything(fused.train(training), x), everything(plain.train(training), x))
     with torch.no_grad():
         torch.testing.assert_close(fused(x), plain(x), rtol=EXACT, atol=EXACT)
+
+
+@pytest.mark.parametrize("name", ["spatial, chained", "temporal"])
+def test_statistics_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where channels have many values."""
+    monkeypatch.setattr(normalize, "_MANY", 1)
+    test_layers_one_by_one(name, stride=2, frames=7, joints=17)
 
 
 def network(**changes: Any) -> Model:
