@@ -212,6 +212,18 @@ def test_hooks_see_what_the_operators_give() -> None:
     torch.testing.assert_close(seen[1], seen[0], rtol=EXACT, atol=EXACT)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_what_is_written_down_are_plain_operators() -> None:
+    fused = block(20, 2).eval()
+    fuse(fused)
+    x = features(7, 5, 12)
+    exported = torch.export.export(fused, (x,))
+    assert "addmm" not in exported.graph_module.code
+    traced = torch.jit.trace(fused, (x,))
+    for written in (exported.module(), traced):
+        torch.testing.assert_close(written(-x), fused(-x))
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("half", ["autocast", "weights too", "float32"])
 def test_other_types(half: str, training: bool) -> None:
