@@ -7,19 +7,20 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from model import dgstgcn, fast_network, msagcn, msg3d, mstgcn
+from model import dgstgcn, msagcn, msg3d, mstgcn
 from model.batch_norm import WeightedBatchNorm1d, WeightedBatchNorm2d
 from model.dg_gcn import DynamicGroupGraphConv
 from model.dg_tcn import DynamicGroupTemporalConv
-from model.fast_dg_block import FastBlock
-from model.fast_dg_gcn import FastDynamicGroupGraphConv
-from model.fast_dg_tcn import FastDynamicGroupTemporalConv
-from model.fast_g3d import FastG3D
-from model.fast_gcn import FastMultiScaleGraphConv
-from model.fast_msa_gc import FastMSAGC
-from model.fast_mst_spatial import FastBasicSpatial, FastMultiScaleSpatial
-from model.fast_mst_temporal import FastBasicTemporal, FastMultiScaleTemporal
-from model.fast_tcn import FastMultiScaleTemporalConv
+from model.fast import network
+from model.fast.dg_block import FastBlock
+from model.fast.dg_gcn import FastDynamicGroupGraphConv
+from model.fast.dg_tcn import FastDynamicGroupTemporalConv
+from model.fast.ms_g3d import FastG3D
+from model.fast.ms_gcn import FastMultiScaleGraphConv
+from model.fast.ms_tcn import FastMultiScaleTemporalConv
+from model.fast.msa_gc import FastMSAGC
+from model.fast.mst_spatial import FastBasicSpatial, FastMultiScaleSpatial
+from model.fast.mst_temporal import FastBasicTemporal, FastMultiScaleTemporal
 from model.ms_g3d import G3D
 from model.ms_gcn import MultiScaleGraphConv
 from model.ms_tcn import MultiScaleTemporalConv
@@ -39,10 +40,10 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     BasicTemporal: FastBasicTemporal,
     MultiScaleTemporal: FastMultiScaleTemporal,
     MSAGC: FastMSAGC,
-    msg3d.Model: fast_network.FastMSG3D,
-    mstgcn.Model: fast_network.FastMSTGCN,
-    dgstgcn.Model: fast_network.FastDGSTGCN,
-    msagcn.Model: fast_network.FastMSAGCN,
+    msg3d.Model: network.FastMSG3D,
+    mstgcn.Model: network.FastMSTGCN,
+    dgstgcn.Model: network.FastDGSTGCN,
+    msagcn.Model: network.FastMSAGCN,
 }
 COUNTING: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: WeightedBatchNorm1d,

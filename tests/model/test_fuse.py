@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from graph.adjacency import binary_adjacency
 from model.batch_norm import across_processes
+from model.fast.products import AggregateFirst, FewChannels, MixFirst, Product
+from model.fast.rows import channels, rows
+from model.fast.taps import Planes, branches_back, by_plane, in_time, pooled
 from model.fuse import FASTER, fuse, unfuse
 from model.ms_g3d import G3D, MultiWindowG3D
 from model.ms_gcn import MultiScaleGraphConv
 from model.ms_tcn import MultiScaleTemporalConv
 from model.msg3d import Model
 from model.normalize import counts_now
-from model.products import AggregateFirst, FewChannels, MixFirst, Product
-from model.rows import channels, rows
-from model.taps import Planes, branches_back, by_plane, in_time, pooled
 
 EXACT = 1e-12
 

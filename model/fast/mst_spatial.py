@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
+from model.fast.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
+from model.fast.products import Product, best_product
+from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
 from model.mst_common import grouped
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial, SpatialGraphConv
 from model.normalize import normalize
-from model.products import Product, best_product
-from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
 
 class FastMultiScaleSpatial(MultiScaleSpatial):

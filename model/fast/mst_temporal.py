@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
+from model.fast.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
+from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
 from model.mst_temporal import BasicTemporal, MultiScaleTemporal
-from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
 
 class FastMultiScaleTemporal(MultiScaleTemporal):

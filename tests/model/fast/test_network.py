@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from importing import import_class
-from model.fast_network import FastNetwork
+from model.fast.network import FastNetwork
 from model.fuse import fuse, unfuse
 
 EXACT = 1e-12

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.dgstgcn import Block
+from model.fast.pointwise import pointwise
+from model.fast.rows import folded, frozen, full_precision, once, tracing, usual
 from model.normalize import normalize
-from model.pointwise import pointwise
-from model.rows import folded, frozen, full_precision, once, tracing, usual
 from model.temporal_conv import Nothing, Projection
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.fast.one_body import Standard
 from model.normalize import How, how_now, moments, settle, update
-from model.one_body import Standard
 
 
 def pointwise(x: Tensor, *weights: Tensor, mean: bool = False) -> tuple[Tensor, ...]:

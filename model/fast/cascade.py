@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.fast.rows import channels, folded, rows
 from model.normalize import (
     How,
     Norms,
@@ -25,7 +26,6 @@ from model.normalize import (
     update,
     wide,
 )
-from model.rows import channels, folded, rows
 
 
 class Map:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.fast.rows import tracing
 from model.msa_gc import GROUPS, MSAGC, STAGES
-from model.rows import tracing
 
 
 class FastMSAGC(MSAGC):

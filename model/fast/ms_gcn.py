@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model.fast.products import Product, best_product
+from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
 from model.ms_gcn import MultiScaleGraphConv
 from model.normalize import normalize
-from model.products import Product, best_product
-from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
 
 class FastMultiScaleGraphConv(MultiScaleGraphConv):

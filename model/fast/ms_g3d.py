@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.fast.products import FewChannels, Product, best_product
+from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
 from model.ms_g3d import G3D
 from model.normalize import (
     How,
@@ -21,8 +23,6 @@ from model.normalize import (
     update,
     wide,
 )
-from model.products import FewChannels, Product, best_product
-from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
 
 _WINDOWS = 32  # whose hidden channels go through BatchNorm, ReLU and the sum over frames together
 

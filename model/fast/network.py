@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from model import dgstgcn, msagcn, msg3d, mstgcn
-from model.bodies import skipping_absent
-from model.rows import one_pass, tracing
+from model.fast.bodies import skipping_absent
+from model.fast.rows import one_pass, tracing
 
 _FRAMES = 200  # of all bodies that are evaluated together on a CPU: their features fit into its cache
 

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from model.dg_tcn import DynamicGroupTemporalConv, _UnitConv
+from model.fast.one_body import Standard
+from model.fast.planes import Planes, Reach, add, convolution, convolution_back, pooled, pooled_back
+from model.fast.pointwise import after_norm
+from model.fast.rows import folded, frozen, full_precision, once, usual
 from model.normalize import (
     How,
     affine,
@@ -18,10 +22,6 @@ from model.normalize import (
     shift_gradient,
     update,
 )
-from model.one_body import Standard
-from model.planes import Planes, Reach, add, convolution, convolution_back, pooled, pooled_back
-from model.pointwise import after_norm
-from model.rows import folded, frozen, full_precision, once, usual
 from model.temporal_conv import FramewiseConv
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from model.fast.rows import tracing
 from model.normalize import standing_for
-from model.rows import tracing
 
 Bodies = tuple[list[int], list[int], tuple[int, ...]]
 

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
+from model.fast.taps import Planes, add_branches, branches_back, by_plane, in_time, pooled
 from model.ms_tcn import MultiScaleTemporalConv
 from model.normalize import (
     How,
@@ -23,8 +25,6 @@ from model.normalize import (
     update,
     wide,
 )
-from model.rows import channels, folded, frozen, in_one_type, once, rows, usual
-from model.taps import Planes, add_branches, branches_back, by_plane, in_time, pooled
 from model.temporal_conv import Projection
 
 

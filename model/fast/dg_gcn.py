@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from model.dg_gcn import DynamicGroupGraphConv
+from model.fast.one_body import Standard
+from model.fast.pointwise import pointwise
+from model.fast.rows import folded, frozen, full_precision, once, usual
 from model.normalize import (
     How,
     affine,
@@ -18,9 +21,6 @@ from model.normalize import (
     shift_gradient,
     update,
 )
-from model.one_body import Standard
-from model.pointwise import pointwise
-from model.rows import folded, frozen, full_precision, once, usual
 
 
 class FastDynamicGroupGraphConv(DynamicGroupGraphConv):

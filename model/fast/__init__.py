@@ -1,0 +1,1 @@
+"""Faster forms of the operators in ``model``, which are theirs to read: same weights, same numbers (``model.fuse``)."""
