@@ -31,6 +31,7 @@ class FastMultiScaleSpatial(MultiScaleSpatial):
         return super().forward(x) if y is None else y
 
     def of_groups(self, x: Tensor) -> Tensor:
+        """What comes before residual and activation."""
         return grouped(self.bn_in(x), self.conv_bn, chained=self.chained)
 
 
@@ -46,6 +47,7 @@ class FastBasicSpatial(BasicSpatial):
         return super().forward(x) if y is None else y
 
     def of_groups(self, x: Tensor) -> Tensor:
+        """What comes before residual and activation."""
         return self.bn(self.conv(x))
 
 

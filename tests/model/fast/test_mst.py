@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model import normalize
+from model.batch_norm import across_processes
 from model.fuse import fuse
 from model.mst_common import Options
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial
@@ -185,3 +187,27 @@ def test_bfloat16(half: str) -> None:
     for got, want in zip(found[1], found[0], strict=True):
         assert got.isfinite().all()
         assert float((got - want).norm()) < 0.2 * float(want.norm())
+
+
+def a_share(rank: int, x: Tensor) -> dict[str, Tensor]:
+    """A step of one of two processes, each of which has another number of absent bodies; the loss is a sum."""
+    model = network().double()
+    fuse(model)
+    across_processes(model)
+    mine = slice(0, 3) if rank == 0 else slice(3, None)
+    return summed(model, x, mine) | {name: b.clone() for name, b in model.named_buffers()}
+
+
+def summed(model: nn.Module, x: Tensor, mine: slice) -> dict[str, Tensor]:
+    F.cross_entropy(model(x[mine]), torch.arange(len(x))[mine] % 4, reduction="sum").backward()
+    return {f"gradient {name}": p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_two_processes_are_one(in_two: Callable[..., list[Any]]) -> None:
+    x = torch.cat([batch(), batch()[:2] + 0.1 * batch()[:2].sign()]).double()
+    plain = network().double()
+    want = summed(plain, x, slice(None))
+    first, second = in_two(a_share, x)
+    assert_same({name: first[name] + second[name] for name in want}, want, 1e-11)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(first[name], buffer, rtol=EXACT, atol=EXACT, msg=name)
