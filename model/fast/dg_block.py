@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model.dgstgcn import Block
 from model.fast.pointwise import pointwise
-from model.fast.rows import folded, frozen, full_precision, once, tracing, usual
+from model.fast.rows import folded, frozen, once, tracing, usual
 from model.normalize import normalize
 from model.temporal_conv import Nothing, Projection
 
@@ -24,7 +24,7 @@ class FastBlock(Block):
     def forward(self, x: Tensor) -> Tensor:
         residual: Any = self.residual
         projects = isinstance(residual, Projection)
-        if tracing() or (projects and not (usual(x, [residual.bn]) and full_precision(x))):
+        if tracing() or (projects and not usual(x, [residual.bn])):
             return super().forward(x)
         y = self.tcn(self.gcn(x))
         if not projects:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.dg_gcn import DynamicGroupGraphConv
 from model.fast.one_body import Standard
 from model.fast.pointwise import pointwise
-from model.fast.rows import folded, frozen, full_precision, once, usual
+from model.fast.rows import folded, frozen, once, usual
 from model.normalize import (
     How,
     affine,
@@ -31,7 +31,7 @@ class FastDynamicGroupGraphConv(DynamicGroupGraphConv):
 
     def forward(self, x: Tensor) -> Tensor:
         published = (self.ctr, self.ada, self.ctr_act, self.ada_act) == ("T", "T", "tanh", "softmax")
-        if not (published and usual(x, self._norms()) and full_precision(x)):
+        if not (published and usual(x, self._norms())):
             return super().forward(x)
         if frozen(self._norms()):
             return _evaluated(x.contiguous(), once(self, lambda: _fold(self)))

@@ -11,7 +11,7 @@ from model.dg_tcn import DynamicGroupTemporalConv, _UnitConv
 from model.fast.one_body import Standard
 from model.fast.planes import Planes, Reach, add, convolution, convolution_back, pooled, pooled_back
 from model.fast.pointwise import after_norm
-from model.fast.rows import folded, frozen, full_precision, once, usual
+from model.fast.rows import folded, frozen, once, usual
 from model.normalize import (
     How,
     affine,
@@ -33,7 +33,7 @@ class FastDynamicGroupTemporalConv(DynamicGroupTemporalConv):
 
     def forward(self, x: Tensor) -> Tensor:
         parts = self._parts()
-        if parts is None or not usual(x, [*parts.reduce_norms, self.transform[0], self.bn]) or not full_precision(x):
+        if parts is None or not usual(x, [*parts.reduce_norms, self.transform[0], self.bn]):
             return super().forward(x)
         if frozen(parts.reduce_norms):
             return _evaluated(x.contiguous(), parts, once(self, lambda: _fold(self, parts, x.shape[3])))

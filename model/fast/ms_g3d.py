@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from model.fast.products import FewChannels, Product, best_product
-from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
+from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.ms_g3d import G3D
 from model.normalize import (
     How,
@@ -33,7 +33,6 @@ class FastG3D(G3D):
     Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         windows: Any
         graph_conv: Any

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from model.fast.products import Product, best_product
-from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
+from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.ms_gcn import MultiScaleGraphConv
 from model.normalize import normalize
 
@@ -19,7 +19,6 @@ class FastMultiScaleGraphConv(MultiScaleGraphConv):
     Shapes: (N, in_channels, T, V) -> (N, out_channels, T, V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         conv: Any
         conv, norm, activation = self.mlp.layers

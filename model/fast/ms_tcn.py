@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
+from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.fast.taps import Planes, add_branches, branches_back, by_plane, in_time, pooled
 from model.ms_tcn import MultiScaleTemporalConv
 from model.normalize import (
@@ -48,7 +48,6 @@ class FastMultiScaleTemporalConv(MultiScaleTemporalConv):
     Shapes: (N, in_channels, T, V) -> (N, out_channels, ceil(T / stride), V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         parts = self._parts()
         projected = [] if parts.projection is None else [parts.projection.bn]

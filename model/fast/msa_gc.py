@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.fast.rows import tracing
+from model.fast.rows import full_precision, tracing
 from model.msa_gc import GROUPS, MSAGC, STAGES
 
 
@@ -18,7 +18,7 @@ class FastMSAGC(MSAGC):
     """
 
     def _aggregate(self, z: Tensor, attention: Tensor, correlation: Tensor) -> Tensor:
-        if z.device.type != "cpu" or tracing() or torch.is_autocast_enabled("cpu"):
+        if z.device.type != "cpu" or tracing() or not full_precision(z):
             return super()._aggregate(z, attention, correlation)
         shared = 2 * self.adjacency()[:, torch.arange(z.shape[2]) % GROUPS] + correlation
         y: Tensor = _Aggregated.apply(z, attention / 2, shared)  # type: ignore[no-untyped-call]

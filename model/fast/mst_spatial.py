@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from model.fast.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
 from model.fast.products import Product, best_product
-from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
+from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.mst_common import grouped
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial, SpatialGraphConv
 from model.normalize import normalize
@@ -23,7 +23,6 @@ class FastMultiScaleSpatial(MultiScaleSpatial):
     Shapes: (N, in_channels, T, V) -> (N, out_channels, T, V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         groups: list[Any] = list(self.conv_bn)
         plain = all(isinstance(group, nn.Sequential) for group in groups)
@@ -41,7 +40,6 @@ class FastBasicSpatial(BasicSpatial):
     Shapes: (N, in_channels, T, V) -> (N, out_channels, T, V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         y = _faster(self, x, [(self.conv, self.bn)], None, chained=False)
         return super().forward(x) if y is None else y

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.fast.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
-from model.fast.rows import channels, folded, frozen, in_one_type, once, rows, usual
+from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.mst_temporal import BasicTemporal, MultiScaleTemporal
 
 
@@ -21,7 +21,6 @@ class FastMultiScaleTemporal(MultiScaleTemporal):
     Shapes: (N, C, T, V) -> (N, C, ceil(T / stride), V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         groups: list[Any] = list(self.conv_bn)
         plain = all(isinstance(group, nn.Sequential) for group in groups)
@@ -35,7 +34,6 @@ class FastBasicTemporal(BasicTemporal):
     Shapes: (N, C, T, V) -> (N, C, ceil(T / stride), V).
     """
 
-    @in_one_type
     def forward(self, x: Tensor) -> Tensor:
         y = _faster(self, x, [(self.conv, self.bn)], chained=False)
         return super().forward(x) if y is None else y

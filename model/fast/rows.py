@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
 from typing import Any, TypeVar
 
 import torch
@@ -56,11 +55,11 @@ def tracing() -> bool:
 
 
 def usual(x: Tensor, norms: Norms) -> bool:
-    """Whether to use the faster form: on a CPU, for BatchNorms of the usual kind.
+    """Whether to use the faster form: on a CPU, in float32 or float64, for BatchNorms of the usual kind.
 
-    On a GPU its many small products would cost more than they save.
+    On a GPU its many small products would cost more than they save; half precision is slow on a CPU in any form.
     """
-    return x.device.type == "cpu" and alike(norms) and not tracing()
+    return x.device.type == "cpu" and full_precision(x) and alike(norms) and not tracing()
 
 
 def full_precision(x: Tensor) -> bool:
@@ -81,18 +80,3 @@ def folded(weight: Tensor, bias: Tensor | None, norm: Any) -> tuple[Tensor, Tens
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     mean = norm.running_mean if bias is None else norm.running_mean - bias
     return weight * scale.view(-1, *[1] * (weight.dim() - 1)), norm.bias - mean * scale
-
-
-def in_one_type(forward: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
-    """Under autocast: the input in autocast's type, and the rest as ``forward`` does it, without autocast."""
-
-    @wraps(forward)
-    def cast(self: Any, x: Tensor) -> Tensor:
-        device = x.device.type
-        if tracing() or not torch.is_autocast_enabled(device):
-            return forward(self, x)
-        x = x.to(torch.get_autocast_dtype(device))
-        with torch.autocast(device, enabled=False):
-            return forward(self, x)
-
-    return cast

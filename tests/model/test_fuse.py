@@ -292,6 +292,20 @@ def test_bfloat16(half: str) -> None:
         assert float((got - want).norm()) < 0.2 * float(want.norm())
 
 
+def test_autocast_with_half_of_an_operator_frozen() -> None:
+    """The plain operators, within autocast as they would be."""
+    plain = network(dtype=torch.float32)
+    fused = copy.deepcopy(plain)
+    fuse(fused)
+    x = batch(2, 6, 5, 2).float()
+    found = []
+    for model in (plain, fused):
+        model.tcn1.branches[0][1].eval()
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(model(x))
+    assert torch.equal(found[0], found[1])
+
+
 def test_only_classes_change() -> None:
     model = network()
     plain = copy.deepcopy(model)
