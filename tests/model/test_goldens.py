@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,11 @@ def test_dgstgcn(stem: str, form: str, golden: Any, check_model: Any) -> None:
     check_model(stem, model, bodies_first, own_key, skip=skip)
 
 
-def test_msagcn(golden: Any, check_model: Any) -> None:
-    check_model("msagcn_ntu60", msagcn.Model(**golden("msagcn_ntu60").meta["constructor"]["args"]))
+@pytest.mark.parametrize("form", ["plain", "fused"])
+def test_msagcn(form: str, golden: Any, check_model: Any) -> None:
+    model = msagcn.Model(**golden("msagcn_ntu60").meta["constructor"]["args"])
+    assert form == "plain" or fuse(model) == 11
+    check_model("msagcn_ntu60", model)
 
 
 def pyskl_dgstgcn(arguments: dict[str, Any]) -> dgstgcn.Model:
@@ -98,9 +102,11 @@ def as_file(golden: Any) -> dict[str, Tensor]:
     return state | {key: torch.from_numpy(want[f"keep::{meta['kept_alias'].get(key, key)}"]) for key in kept}
 
 
-def test_every_figure_of_pyskls_msg3d(golden: Any, pyskl_msg3d: Any, check_model: Any) -> None:
+@pytest.mark.parametrize("form", ["plain", "fused"])
+def test_every_figure_of_pyskls_msg3d(form: str, golden: Any, pyskl_msg3d: Any, check_model: Any) -> None:
     """Keys and shapes apart, which the translation changes: A_res holds PA, transposed."""
-    fixture = golden("pyskl_msg3d_ntu60")
+    fixture, model = golden("pyskl_msg3d_ntu60"), copy.deepcopy(pyskl_msg3d)
+    assert form == "plain" or fuse(model) == 25
 
     class Translated(type(fixture)):  # type: ignore[misc]
         def fill(self) -> dict[str, np.ndarray]:
@@ -108,7 +114,7 @@ def test_every_figure_of_pyskls_msg3d(golden: Any, pyskl_msg3d: Any, check_model
             named = translated({key: torch.from_numpy(values) for key, values in drawn.items()})
             return {key: named[msg3d_key(key)].numpy() for key in drawn}
 
-    check_model.values(Translated(fixture.meta, fixture.want), pyskl_msg3d, bodies_first, msg3d_key)
+    check_model.values(Translated(fixture.meta, fixture.want), model, bodies_first, msg3d_key)
 
 
 def test_pyskls_msg3d_has_the_published_graphs(golden: Any, pyskl_msg3d: Any) -> None:
