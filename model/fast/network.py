@@ -11,7 +11,7 @@ from model import dgstgcn, msagcn, msg3d, mstgcn
 from model.fast.bodies import skipping_absent
 from model.fast.rows import one_pass, tracing
 
-_FRAMES = 200  # of all bodies that are evaluated together on a CPU: their features fit into its cache
+_FRAMES = 400  # of all bodies that are evaluated together on a CPU: their features fit into its cache
 
 
 class FastNetwork:
