@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.peers import PEERS, PLAIN, checked, side_by_side
+from benchmarks.speed_child import made_batch
 from command_line import Parser, exit_code, whole_number
 from data_gen.prepare import ROOT
 from errors import InputError
@@ -76,9 +77,7 @@ def rows(order: dict[str, Any]) -> Iterator[str]:
         sides = {"peer": theirs.to(device), **sides}
     frames = peer.sizes[-1][1] if peer.network == "msagcn" else order["frames"] or peer.sizes[-1][1]
     for clips in order["batches"]:
-        x = torch.randn(clips, 3, frames, 25, 2, generator=torch.Generator().manual_seed(1))
-        x[: round(clips * order["absent"]), ..., 1] = 0
-        x = x.to(device)
+        x = made_batch(clips, frames, order["absent"]).to(device)
         for training in (False, True):
             for format_name in FORMATS:
                 found = {side: speed(m.train(training), x, format_name, order["seconds"]) for side, m in sides.items()}

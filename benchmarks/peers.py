@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from errors import InputError, one_of
+from model.mstgcn import published_rows
 
 PLAIN = "plain"
 """In place of a checkout: our own network of plain operators."""
@@ -94,24 +95,13 @@ class _First(nn.Module):
 
 
 def _mstgcn(arguments: dict[str, Any], ours: nn.Module) -> nn.Module:
-    rows = [[c_in, c_out, residual, stride] for c_in, c_out, residual, stride in _mstgcn_rows()]
+    rows = [list(row) for row in published_rows(3, (112, 224, 448))]
     settings = {"kernel_size": 9, "block_type": "ms", "reduct_ratio": 2, "expand_ratio": 0, "s_scale": 4, "t_scale": 4}
     settings |= {"layer_type": "basic", "act": "relu", "atten": "None", "bias": True, "block_args": rows}
     graph = {"graph_args": {"labeling_mode": "spatial"}}
     theirs: nn.Module = importlib.import_module("model.AEMST_GCN").Model(**arguments, **settings, **graph)
     theirs.load_state_dict(ours.state_dict())
     return _First(theirs)
-
-
-def _mstgcn_rows() -> list[tuple[int, int, bool, int]]:
-    return [
-        (3, 112, False, 1),
-        *[(112, 112, True, 1)] * 3,
-        (112, 224, True, 2),
-        *[(224, 224, True, 1)] * 2,
-        (224, 448, True, 2),
-        *[(448, 448, True, 1)] * 2,
-    ]
 
 
 class _Recogniser(nn.Module):

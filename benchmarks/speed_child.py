@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import resource
 import sys
@@ -15,10 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.peers import PEERS, side_by_side
+from engine.allocator import keep_freed_memory
 from model.fuse import fuse
-
-# M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD: freed memory is kept and used again instead of given back page by page
-_ALLOCATOR = ((-4, 0), (-1, 2**31 - 1), (-2, 64 << 20))
 
 
 def made_batch(clips: int, frames: int, absent: float) -> Tensor:
@@ -93,10 +90,8 @@ def main() -> None:
     """Measure what the first argument says."""
     order: dict[str, Any] = json.loads(sys.argv[1])
     torch.set_num_threads(1)
-    if order["allocator"]:
-        libc = ctypes.CDLL("libc.so.6")
-        for option, value in _ALLOCATOR:
-            libc.mallopt(option, value)
+    if order["allocator"] and not keep_freed_memory():
+        sys.exit("the allocator cannot be tuned: no glibc, or MALLOC_... or LD_PRELOAD in the environment")
     theirs, ours = side_by_side(PEERS[order["peer"]], order["folder"])
     fuse(ours)
     x = made_batch(order["clips"], order["frames"], order["absent"])

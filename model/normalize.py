@@ -12,10 +12,10 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.statistics import side_by_side, statistics, together, undone
+
 Norms = Sequence[Any]
 """BatchNorms, of whose classes only the members are of use here."""
-
-_MANY = 4096  # values of a channel that are better summed up in several parts
 
 _COUNTS: ContextVar[tuple[int, ...]] = ContextVar("counts", default=())
 
@@ -162,60 +162,30 @@ def moments(x: Tensor, how: How, shift: Tensor | None = None) -> tuple[Tensor, T
     single = len(x) - len(how.counts)
     parts = [(x[:single], single * each)] if single else []
     parts += [(item[None], times * each) for item, times in zip(x[single:], how.counts, strict=True)]
-    found = [(*_statistics(part), count) for part, count in parts]
+    found = [(*statistics(part), count) for part, count in parts]
     if len(found) == 1 and not how.everywhere:
         mean, var, count = found[0]
         if count == 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.size()}")
         return mean, var, torch.full_like(mean[0], count)
     table = torch.stack([torch.stack([m, v * count, torch.full_like(m, count)]) for m, v, count in found])
-    mean, squares, counts = _together(table)
+    mean, squares, counts = together(table)
     if how.everywhere:
         mine = torch.stack([mean, squares, counts])
         every = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
         dist.all_gather(every, mine)
-        mean, squares, counts = _together(torch.stack(every))
+        mean, squares, counts = together(torch.stack(every))
     return mean, squares / counts, counts[0]
-
-
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance (C,) of ``x`` (N, C, ...).
-
-    torch is quick at them where channels lie side by side. Where they lie one after the other, it is with the channels
-    of single items, which it normalises as groups of one.
-    """
-    if not x[:1].is_contiguous() or x.dim() < 3:
-        rows, parts = _side_by_side(x)
-        found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(rows, None, None, 0.0)
-        if parts == 1:
-            return found
-        means, variances = (values.view(parts, -1) for values in found)
-        mean, squares, count = _together(torch.stack([means, variances, torch.ones_like(means)], dim=1))
-        return mean, squares / count
-    each, channels = x[0, 0].numel(), x.shape[1]
-    items = [torch.native_group_norm(item, None, None, 1, channels, each, channels, 0.0)[1:] for item in x.split(1)]
-    mean, rate = (torch.cat(values) for values in zip(*items, strict=True))
-    squares = each / rate.square()
-    mean, squares, count = _together(torch.stack([mean, squares, torch.full_like(mean, each)], dim=1))
-    return mean, squares / count
-
-
-def _together(parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(parts, 3, C): mean, summed squares around it, and count of each part -> those of all, (C,) each."""
-    means, squares, counts = parts.unbind(1)
-    total = counts.sum(0)
-    mean = (means * counts).sum(0) / total
-    return mean, squares.sum(0) + (counts * (means - mean).square()).sum(0), total
 
 
 def standardized(
     x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
     """``x`` (N, C, ...) normalised with these statistics."""
-    rows, parts = _side_by_side(x)
+    rows, parts = side_by_side(x)
     scale, offset = (None if v is None else v.to(x.dtype).repeat(parts) for v in (weight, bias))
     y = F.batch_norm(rows, mean.repeat(parts), var.repeat(parts), scale, offset, False, 0.0, eps)
-    return _as(y, x)
+    return undone(y, x)
 
 
 def activated(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -228,37 +198,14 @@ def scaled_back(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient of ``x`` were its statistics constants, and those of weight and bias (C,)."""
     scale = torch.ones_like(mean) if weight is None else weight.to(x.dtype)
-    (rows, parts), (d_rows, d_parts) = _side_by_side(x), _side_by_side(dy)
+    (rows, parts), (d_rows, d_parts) = side_by_side(x), side_by_side(dy)
     if parts != d_parts:
         rows, d_rows, parts = x, dy, 1
     scale, mean, var = (vector.repeat(parts) for vector in (scale, mean, var))
     dx, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
         d_rows, rows, scale, mean, var, None, None, False, how.eps, [True, True, True]
     )
-    return _as(dx, x), of_weight.view(parts, -1).sum(0), of_bias.view(parts, -1).sum(0)
-
-
-def _side_by_side(x: Tensor) -> tuple[Tensor, int]:
-    """``x`` (N, C, T, V), if in channels-last memory, as rows of so many joints, (rows, joints·C); else as it is.
-
-    So fewer values are summed up one after the other: in float32 that is up to 20 times as exact, and no slower.
-    """
-    if x.dim() != 4 or not x.is_contiguous(memory_format=torch.channels_last):
-        return x, 1
-    n, c, t, v = x.shape
-    if n * t * v < _MANY:
-        return x, 1
-    most = max(1, min(32, 1024 // c))
-    joints = max(number for number in range(1, most + 1) if t * v % number == 0)
-    return x.permute(0, 2, 3, 1).reshape(-1, joints * c), joints
-
-
-def _as(rows: Tensor, x: Tensor) -> Tensor:
-    """Undo ``_side_by_side``."""
-    if rows.dim() == x.dim():
-        return rows
-    n, c, t, v = x.shape
-    return rows.view(n, t, v, c).permute(0, 3, 1, 2)
+    return undone(dx, x), of_weight.view(parts, -1).sum(0), of_bias.view(parts, -1).sum(0)
 
 
 def backward(
@@ -317,10 +264,6 @@ def across(norms: Norms) -> bool:
 def wide(x: Tensor) -> Tensor:
     """``x`` in the type that statistics are computed in."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _like(vector: Tensor | None, x: Tensor) -> Tensor | None:
-    return None if vector is None else vector.to(x.dtype)
 
 
 def _cat(vectors: Sequence[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import normalize
+from model import statistics
 from model.batch_norm import across_processes
 from model.fuse import fuse
 from model.mst_common import Options
@@ -102,7 +102,7 @@ def test_layers_one_by_one(name: str, stride: int, frames: int, joints: int) -> 
 @pytest.mark.parametrize("name", ["spatial, chained", "temporal"])
 def test_statistics_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where channels have many values."""
-    monkeypatch.setattr(normalize, "_MANY", 1)
+    monkeypatch.setattr(statistics, "_MANY", 1)
     test_layers_one_by_one(name, stride=2, frames=7, joints=17)
 
 
