@@ -49,6 +49,9 @@ class Batches:
         try:
             yield from self._loader
         except InputError as error:  # a worker hands its errors over with a traceback in front
+            # What this one has come through holds the workers and their pipes. They are closed now: the garbage
+            # collector may close a pipe before the loader does, whose own closing then hits whatever has its number.
+            error.__traceback__ = None
             raise InputError(str(error).splitlines()[-1].removeprefix("errors.InputError: ")) from None
 
 

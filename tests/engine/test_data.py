@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -121,6 +123,20 @@ def test_what_is_wrong_with_a_clip_is_one_line_wherever_it_is_read(num_worker: i
         list(train(Clips(**{what: True}), 10, num_worker=num_worker))
     assert str(caught.value).startswith(says)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_the_workers_of_a_pass_that_failed_have_ended_when_its_error_is_seen() -> None:
+    gc.disable()
+    try:
+        before = set(multiprocessing.active_children())
+        with pytest.raises(InputError) as caught:
+            list(train(Clips(broken=True), 10, num_worker=2))
+        assert set(multiprocessing.active_children()) <= before
+    finally:
+        gc.enable()
+    assert str(caught.value).startswith("clip8 is broken")
 
 
 def test_the_number_of_batches_is_known(tiny: Any) -> None:
