@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.fast.matmul import add_product, product
 from model.fast.products import FewChannels, Product, best_product
 from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.ms_g3d import G3D
@@ -79,7 +80,7 @@ def _collapsed(
         z = x.new_empty(*piece.shape[:2], collapse.shape[1])
         form.piece(x[clip], frames, a, w, z)
         z = z.add_(bias).relu_().view(-1, collapse.shape[1])
-        torch.addmm(out_bias, z, collapse.t(), out=piece.view(-1, len(collapse)))
+        product(z, collapse.t(), bias=out_bias, out=piece.view(-1, len(collapse)))
     return out
 
 
@@ -110,7 +111,7 @@ class _Collapsed(torch.autograd.Function):
         out = z.new_empty(*z.shape[:3], len(collapse))
         for some, z_some in zip(_pieces(out), _pieces(z), strict=True):
             y = activated(_seen(z_some, hidden), mean, var, weight, bias, how.eps)
-            torch.mm(rows(y).view(-1, collapse.shape[1]), collapse.t(), out=some.view(-1, len(collapse)))
+            product(rows(y).view(-1, collapse.shape[1]), collapse.t(), out=some.view(-1, len(collapse)))
         keep = None if isinstance(form, FewChannels) else z
         ctx.save_for_backward(x, a, w, weight, bias, collapse, mean, var, count, keep)
         ctx.form, ctx.how = form, how
@@ -128,8 +129,8 @@ class _Collapsed(torch.autograd.Function):
         for d_out, z_some, dz_some in zip(*map(_pieces, (gradients[0].contiguous(), z, dz)), strict=True):
             d_out, z_some = d_out.view(-1, len(collapse)), _seen(z_some, hidden)
             y = activated(z_some, mean, var, weight, bias, how.eps)
-            d_collapse.addmm_(d_out.t(), rows(y).view(-1, collapse.shape[1]))
-            dy = channels(torch.mm(d_out, collapse).view(1, -1, 1, hidden))
+            add_product(d_collapse, d_out.t(), rows(y).view(-1, collapse.shape[1]))
+            dy = channels(product(d_out, collapse).view(1, -1, 1, hidden))
             dy = torch.ops.aten.threshold_backward(dy, y, 0)
             through, of_weight, of_bias = scaled_back(wide(dy), wide(z_some), mean, var, weight, how)
             _seen(dz_some, hidden).copy_(through)

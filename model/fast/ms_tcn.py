@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.fast.matmul import add_product, product
 from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.fast.taps import Planes, add_branches, branches_back, by_plane, in_time, pooled
 from model.ms_tcn import MultiScaleTemporalConv
@@ -145,13 +146,13 @@ def _folded_branches(x: Tensor, parts: _Parts, f: _Folded, relu: bool) -> Tensor
     out = x.new_empty(len(x), y.centres, x.shape[2], len(f.bias))
     for clip, of_clip in zip(by_plane(x, stride), out, strict=True):
         for some, plane in zip(clip.split([len(plane) for plane in y.inside]), y.inside, strict=True):
-            torch.addmm(f.reduce_bias, some.flatten(0, 1), f.reduce, out=plane.view(-1, width)).relu_()
+            product(some.flatten(0, 1), f.reduce, bias=f.reduce_bias, relu=True, out=plane.view(-1, width))
         centres, flat = clip[: y.centres].flatten(0, 1), of_clip.view(-1, len(f.bias))
         if parts.projection is None:
             torch.add(centres, f.bias, out=flat)
-            flat[:, -last:].addmm_(centres, f.direct[:, -last:])
+            add_product(flat[:, -last:], centres, f.direct[:, -last:])
         else:
-            torch.addmm(f.bias, centres, f.direct, out=flat)
+            product(centres, f.direct, bias=f.bias, out=flat)
         add_branches(y, f.kernels, of_clip)
         of_clip[..., pool].addcmul_(pooled(y, slice(-len(f.pool_scale), None)), f.pool_scale)
         if relu:
@@ -220,13 +221,13 @@ class _Branches(torch.autograd.Function):
             sums += torch.stack([of_weight, of_bias])
         settle(channels(d_seen), channels(seen), mean, var, count, weight, sums, how)
         flat = d_seen.view(-1, len(reduce))
-        d_reduce = torch.mm(flat.t(), planes.view(-1, x.shape[3]))
-        dx = in_time(torch.mm(flat, reduce).view_as(x), stride)
+        d_reduce = product(flat.t(), planes.view(-1, x.shape[3]))
+        dx = in_time(product(flat, reduce).view_as(x), stride)
         straight = d_out[..., -last:] if d_projected is None else torch.cat([d_out[..., -last:], d_projected], 3)
         straight = straight.reshape(-1, len(direct))
         centres = dx[:, ::stride]
-        centres.add_(torch.mm(straight, direct).view_as(centres))
-        d_direct = torch.mm(straight.t(), x[:, ::stride].reshape(-1, x.shape[3]))
+        centres.add_(product(straight, direct).view_as(centres))
+        d_direct = product(straight.t(), x[:, ::stride].reshape(-1, x.shape[3]))
         of_shift = shift_gradient(sums[1], var, weight, how)
         of_norm = (total.to(weight.dtype) for total in sums)
         return dx, d_reduce, d_kernels, d_direct, *of_norm, of_shift, None, None, None

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.fast.matmul import add_product, product, products
+
 
 @dataclass(frozen=True)
 class Product:
@@ -61,8 +63,7 @@ class Product:
 
     def windows(self, clips: Tensor) -> int:
         """T' of ``clips``."""
-        frames = clips.shape[1] + 2 * (self.window // 2 - self.margin)
-        return (frames - self.window) // self.stride + 1
+        return (clips.shape[1] - self.window) // self.stride + 1
 
     def pieces(self, clips: Tensor, a: Tensor, w: Tensor) -> Iterator[tuple[int, slice, slice]]:
         """(clip, frames with margins, windows) of every piece of ``clips``."""
@@ -106,14 +107,14 @@ class AggregateFirst(Product):
         return torch.bmm(a.expand(len(frames), -1, -1), frames).view(-1, w.shape[1])
 
     def piece(self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, z: Tensor) -> None:
-        torch.mm(self.aggregated(clip[frames], a, w), w.t(), out=z.view(-1, len(w)))
+        product(self.aggregated(clip[frames], a, w), w.t(), out=z.view(-1, len(w)))
 
     def piece_back(
         self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, dz: Tensor, d_clip: Tensor, da: Tensor, dw: Tensor
     ) -> None:
         x, dz = clip[frames], dz.reshape(-1, len(w))
-        dw.addmm_(dz.t(), self.aggregated(x, a, w))
-        dy = torch.mm(dz, w).view(len(x), len(a), -1)
+        add_product(dw, dz.t(), self.aggregated(x, a, w))
+        dy = product(dz, w).view(len(x), len(a), -1)
         torch.bmm(a.t().expand(len(x), -1, -1), dy, out=d_clip[frames])
         da += torch.bmm(dy, x.transpose(1, 2)).sum(0)
 
@@ -121,7 +122,7 @@ class AggregateFirst(Product):
 class MixFirst(Product):
     """Y = x W on frames, which several windows share; then Z = A Y, a window being Y's rows (frame, joint, scale)."""
 
-    in_cache = 2**24  # frames at the ends of a piece are mixed twice
+    in_cache = 2**22  # frames at the ends of a piece are mixed twice
 
     def arranged(self, adjacency: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         k, rows, columns = adjacency.shape
@@ -132,35 +133,21 @@ class MixFirst(Product):
     def between(self, a: Tensor, w: Tensor) -> int:
         return self.stride * len(a) // self.window * len(w)
 
-    @property
-    def margin(self) -> int:
-        """None: of frames of zeros the product is known."""
-        return 0
-
-    def mixed(self, clip: Tensor, frames: slice, a: Tensor, w: Tensor) -> tuple[Tensor, Tensor, slice, slice]:
-        """Y (F, V·K, H), and its overlapping windows (windows, window·V·K, H) in the same memory.
-
-        Then where in Y frames of ``clip`` are, rather than zeros, and which ones.
-        """
-        start, stop = frames.start - self.window // 2, frames.stop - self.window // 2
-        there = slice(max(0, start), min(stop, len(clip)))
-        inside = slice(there.start - start, there.stop - start)
-        y = clip.new_empty(stop - start, clip.shape[1] * self.scales, len(w) // self.scales)
-        y[: inside.start] = 0
-        y[inside.stop :] = 0
-        torch.mm(clip[there].view(-1, w.shape[1]), w.t(), out=y[inside].view(-1, len(w)))
+    def mixed(self, clip: Tensor, frames: slice, a: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Y (F, V·K, H), and its overlapping windows (windows, window·V·K, H) in the same memory."""
+        y = product(clip[frames].flatten(0, 1), w.t()).view(-1, clip.shape[1] * self.scales, len(w) // self.scales)
         windows = (len(y) - self.window) // self.stride + 1
         over = y.as_strided((windows, a.shape[1], y.shape[2]), (self.stride * y.stride(0), y.stride(1), 1))
-        return y, over, inside, there
+        return y, over
 
     def piece(self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, z: Tensor) -> None:
-        _, windows, _, _ = self.mixed(clip, frames, a, w)
-        torch.bmm(a.expand(len(windows), -1, -1), windows, out=z.view(len(windows), len(a), -1))
+        _, windows = self.mixed(clip, frames, a, w)
+        products(a, windows, z.view(len(windows), len(a), -1))
 
     def piece_back(
         self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, dz: Tensor, d_clip: Tensor, da: Tensor, dw: Tensor
     ) -> None:
-        y, windows, inside, there = self.mixed(clip, frames, a, w)
+        y, windows = self.mixed(clip, frames, a, w)
         dz = dz.reshape(len(windows), len(a), -1)
         da.addbmm_(dz, windows.transpose(1, 2))
         dy = torch.zeros_like(y)
@@ -168,9 +155,9 @@ class MixFirst(Product):
         for i in range(self.window):  # the i-th frames of all windows lie apart
             part = a[:, i * per_frame : (i + 1) * per_frame].t()
             dy[i :: self.stride][: len(windows)].baddbmm_(part.expand(len(windows), -1, -1), dz)
-        dy = dy[inside].view(-1, len(w))
-        d_clip[there].view(-1, w.shape[1]).addmm_(dy, w)
-        dw.addmm_(dy.t(), clip[there].view(-1, w.shape[1]))
+        dy = dy.view(-1, len(w))
+        add_product(d_clip[frames].flatten(0, 1), dy, w)
+        add_product(dw, dy.t(), clip[frames].flatten(0, 1))
 
 
 class FewChannels(Product):
@@ -190,22 +177,22 @@ class FewChannels(Product):
         c = frames.shape[2]
         rows = frames.permute(2, 0, 1).unfold(1, self.window, self.stride)  # (C, windows, V, window)
         rows = rows.permute(1, 0, 3, 2).reshape(-1, a.shape[1])
-        y = torch.mm(rows, a.t()).view(-1, c, len(a) // self.scales, self.scales)
+        y = product(rows, a.t()).view(-1, c, len(a) // self.scales, self.scales)
         return rows, y.transpose(1, 2).reshape(-1, w.shape[1])
 
     def piece(self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, z: Tensor) -> None:
-        torch.mm(self.aggregated(clip[frames], a, w)[1], w.t(), out=z.view(-1, len(w)))
+        product(self.aggregated(clip[frames], a, w)[1], w.t(), out=z.view(-1, len(w)))
 
     def piece_back(
         self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, dz: Tensor, d_clip: Tensor, da: Tensor, dw: Tensor
     ) -> None:
         rows, y = self.aggregated(clip[frames], a, w)
         dz = dz.reshape(-1, len(w))
-        dw.addmm_(dz.t(), y)
+        add_product(dw, dz.t(), y)
         v, c = clip.shape[1:]
-        dy = torch.mm(dz, w).view(-1, len(a) // self.scales, c, self.scales).transpose(1, 2).reshape(-1, len(a))
-        da.addmm_(dy.t(), rows)
-        windows = torch.mm(dy, a).view(-1, c, self.window, v)
+        dy = product(dz, w).view(-1, len(a) // self.scales, c, self.scales).transpose(1, 2).reshape(-1, len(a))
+        add_product(da, dy.t(), rows)
+        windows = product(dy, a).view(-1, c, self.window, v)
         for i in range(self.window):
             d_clip[frames][i :: self.stride][: len(windows)].add_(windows[:, :, i].transpose(1, 2))
 
