@@ -46,6 +46,17 @@ def products(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
     return out
 
 
+def products_back(a: Tensor, b: Tensor, d_out: Tensor, d_a: Tensor, d_b: Tensor) -> None:
+    """Add to ``d_a`` and ``d_b``, the gradients of ``a`` and ``b`` of ``products``, what ``d_out`` (N, m, n) brings.
+
+    Where windows of ``b`` overlap, those of ``d_b`` are to do so too.
+    """
+    turned = a.t().contiguous()
+    for some, d_some, d in zip(b, d_b, d_out, strict=True):
+        add_product(d_a, d, some.t())
+        add_product(d_some, turned, d)
+
+
 def _pays(a: Tensor, b: Tensor, multiplications: int) -> bool:
     """Whether oneDNN's product of ``a`` and ``b`` can be used and gains something."""
     least = _LEAST.get(torch.backends.cpu.get_cpu_capability())

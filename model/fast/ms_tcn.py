@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.fast.matmul import add_product, product
@@ -182,7 +181,7 @@ class _Branches(torch.autograd.Function):
         ``reduce`` (5b, C) are the first 1×1 convolutions, ``kernels`` (4, 3, b, b) the dilated ones; ``direct``
         (last, C) is the sixth branch, with the residual's (O, C) below it where that has one.
         """
-        seen = F.linear(by_plane(x, stride), reduce)
+        seen = _linear(by_plane(x, stride), reduce)
         mean, var, count = moments(wide(channels(seen)), how, shift)
         y, b = Planes(x, len(reduce), x.shape[1], stride), kernels.shape[2]
         out = x.new_zeros(len(x), y.centres, x.shape[2], len(reduce) + last)
@@ -190,7 +189,7 @@ class _Branches(torch.autograd.Function):
             y.put(activated(channels(p[None]), mean, var, weight, bias, how.eps)[0].permute(1, 2, 0))
             add_branches(y, kernels, of_clip)
             of_clip[..., 4 * b : 5 * b] = pooled(y, slice(4 * b, None))
-        straight = F.linear(x[:, ::stride], direct)
+        straight = _linear(x[:, ::stride], direct)
         out[..., -last:] = straight[..., :last]
         ctx.save_for_backward(x, reduce, kernels, direct, weight, bias, mean, var, count)
         ctx.last, ctx.stride, ctx.how = last, stride, how
@@ -205,7 +204,7 @@ class _Branches(torch.autograd.Function):
         how, last, stride = ctx.how, ctx.last, ctx.stride
         d_out, d_projected = gradients[0].contiguous(), gradients[1]
         planes = by_plane(x, stride)
-        seen = F.linear(planes, reduce)
+        seen = _linear(planes, reduce)
         d_seen, d_kernels, sums = torch.empty_like(seen), torch.zeros_like(kernels), mean.new_zeros(2, len(mean))
         y, dy = (Planes(x, len(reduce), x.shape[1], stride) for _ in range(2))
         for p, d, dp in zip(seen, d_out, d_seen, strict=True):
@@ -231,3 +230,8 @@ class _Branches(torch.autograd.Function):
         of_shift = shift_gradient(sums[1], var, weight, how)
         of_norm = (total.to(weight.dtype) for total in sums)
         return dx, d_reduce, d_kernels, d_direct, *of_norm, of_shift, None, None, None
+
+
+def _linear(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, T, V, C) by (O, C) -> (N, T, V, O)."""
+    return product(x.reshape(-1, x.shape[3]), weight.t()).view(*x.shape[:3], len(weight))

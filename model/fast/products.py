@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.fast.matmul import add_product, product, products
+from model.fast.matmul import add_product, product, products, products_back
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,10 @@ class MixFirst(Product):
         self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, dz: Tensor, d_clip: Tensor, da: Tensor, dw: Tensor
     ) -> None:
         y, windows = self.mixed(clip, frames, a, w)
-        dz = dz.reshape(len(windows), len(a), -1)
-        da.addbmm_(dz, windows.transpose(1, 2))
         dy = torch.zeros_like(y)
-        per_frame = y.shape[1]
-        for i in range(self.window):  # the i-th frames of all windows lie apart
-            part = a[:, i * per_frame : (i + 1) * per_frame].t()
-            dy[i :: self.stride][: len(windows)].baddbmm_(part.expand(len(windows), -1, -1), dz)
+        products_back(
+            a, windows, dz.reshape(len(windows), len(a), -1), da, dy.as_strided(windows.shape, windows.stride())
+        )
         dy = dy.view(-1, len(w))
         add_product(d_clip[frames].flatten(0, 1), dy, w)
         add_product(dw, dy.t(), clip[frames].flatten(0, 1))

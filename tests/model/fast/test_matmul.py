@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from torch import Tensor
 
 from model.fast import matmul
-from model.fast.matmul import add_product, product, products
+from model.fast.matmul import add_product, product, products, products_back
 
 VIEWS: dict[str, Callable[[int, int], Tensor]] = {
     "rows": lambda r, c: torch.randn(r, c),
@@ -65,6 +65,14 @@ def test_one_matrix_with_windows_that_overlap() -> None:
     out = torch.empty(4, 6, 5)
     assert products(a, windows, out) is out
     assert near(out, a.double() @ windows.double())
+
+    d_out, d_a, d_y = torch.randn(4, 6, 5), torch.ones(6, 12), torch.zeros(10, 4, 5)
+    products_back(a, windows, d_out, d_a, d_y.as_strided(windows.shape, windows.stride()))
+    inputs = [t.double().requires_grad_() for t in (a, y)]
+    again = inputs[1].as_strided((4, 12, 5), (2 * 20, 5, 1))
+    of_a, of_y = torch.autograd.grad((inputs[0] @ again * d_out).sum(), inputs)
+    assert near(d_a, 1 + of_a)
+    assert near(d_y, of_y)
 
 
 def test_what_onednn_has_no_product_for_is_left_to_torch() -> None:
