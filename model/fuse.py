@@ -21,12 +21,14 @@ from model.fast.ms_tcn import FastMultiScaleTemporalConv
 from model.fast.msa_gc import FastMSAGC
 from model.fast.mst_spatial import FastBasicSpatial, FastMultiScaleSpatial
 from model.fast.mst_temporal import FastBasicTemporal, FastMultiScaleTemporal
+from model.fast.tmst import FastTMST
 from model.ms_g3d import G3D
 from model.ms_gcn import MultiScaleGraphConv
 from model.ms_tcn import MultiScaleTemporalConv
 from model.msa_gc import MSAGC
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial
 from model.mst_temporal import BasicTemporal, MultiScaleTemporal
+from model.tmst import TMST
 
 FASTER: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleGraphConv: FastMultiScaleGraphConv,
@@ -40,6 +42,7 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     BasicTemporal: FastBasicTemporal,
     MultiScaleTemporal: FastMultiScaleTemporal,
     MSAGC: FastMSAGC,
+    TMST: FastTMST,
     msg3d.Model: network.FastMSG3D,
     mstgcn.Model: network.FastMSTGCN,
     dgstgcn.Model: network.FastDGSTGCN,

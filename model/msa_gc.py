@@ -91,7 +91,7 @@ class MSAGC(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         z = self.conv(x).unflatten(1, (len(self.A), -1))  # (B, K, C, T, V)
         y = self._aggregate(z, self.attention(z), self.Channelcorrelation(x))
-        y = y + y * self._gate(y)
+        y = y + y * self._gate(y.mean(dim=(2, 3)))
         y = y + self.conv_down_edge(self.edgeConv(x))  # (B, C, 1, V): the same in all frames
         return torch.relu(self.bn(y) + self.down(x))
 
@@ -120,10 +120,9 @@ class MSAGC(nn.Module):
         by_group = torch.einsum("bkcgtv,kgvw->bcgtw", z.unflatten(2, (-1, GROUPS)), 2 * self.adjacency()).flatten(1, 2)
         return by_stage + by_group + z.sum(dim=1) @ correlation
 
-    def _gate(self, y: Tensor) -> Tensor:
-        """Each channel's gate from its own mean and those of its neighbours: (B, C, T, V) -> (B, C, 1, 1)."""
-        means = y.mean(dim=(2, 3)).unsqueeze(1)  # (B, 1, C)
-        return self.Ref_conv(means).sigmoid().transpose(1, 2).unsqueeze(3)
+    def _gate(self, means: Tensor) -> Tensor:
+        """Each channel's gate from its own mean and those of its neighbours: (B, C) -> (B, C, 1, 1)."""
+        return self.Ref_conv(means.unsqueeze(1)).sigmoid().transpose(1, 2).unsqueeze(3)
 
 
 def _softmax(a: Tensor, b: Tensor) -> Tensor:
