@@ -50,15 +50,15 @@ class FastG3D(G3D):
             def fold() -> tuple[Tensor, ...]:
                 w, bias = folded(weight, conv.bias, norm)
                 out_w, out_bias = folded(collapse, self.out_conv.bias, self.out_bn)
-                adjacency = graph_conv.adjacency().to(x.dtype)
+                adjacency = graph_conv.adjacency()
                 every = *form.arranged(adjacency, w), bias.repeat(form.window), _side_by_side(out_w), out_bias
-                return tuple(tensor.to(x.dtype) for tensor in every)
+                return every
 
             return channels(_collapsed(x, form, *once(self, fold)))
-        a, w = form.arranged(graph_conv.adjacency().to(x.dtype), weight.to(x.dtype))
+        a, w = form.arranged(graph_conv.adjacency(), weight)
         how = how_now([norm])
         out, mean, var, count = _Collapsed.apply(  # type: ignore[no-untyped-call]
-            x, a, w, *affine([norm]), conv.bias, _side_by_side(collapse).to(x.dtype), form, how
+            x, a, w, *affine([norm]), conv.bias, _side_by_side(collapse), form, how
         )
         update([norm], how, mean, var, count, conv.bias)
         return normalize(channels(out), [self.out_bn], shift=self.out_conv.bias)
@@ -138,7 +138,7 @@ class _Collapsed(torch.autograd.Function):
         settle(_seen(dz, hidden), _seen(z, hidden), mean, var, count, weight, sums, how)
         dx, da, dw = form.backward(x, a, w, dz)
         of_shift = shift_gradient(sums[1], var, weight, how)
-        return dx, da, dw, sums[0].to(weight.dtype), sums[1].to(weight.dtype), of_shift, d_collapse, None, None
+        return dx, da, dw, *sums, of_shift, d_collapse, None, None
 
 
 def _pieces(x: Tensor) -> tuple[Tensor, ...]:

@@ -31,7 +31,7 @@ class FastMultiScaleGraphConv(MultiScaleGraphConv):
 
             def fold() -> tuple[Tensor, Tensor, Tensor]:
                 w, bias = folded(weight, conv.bias, norm)
-                return *form.arranged(self.adjacency().to(x.dtype), w.to(x.dtype)), bias.to(x.dtype)
+                return *form.arranged(self.adjacency(), w), bias
 
             a, w, bias = once(self, fold)
 
@@ -39,7 +39,7 @@ class FastMultiScaleGraphConv(MultiScaleGraphConv):
                 return z.add_(bias).relu_() if relu else z.add_(bias)
 
             return channels(form.forward(x, a, w, conv.out_channels, finish))
-        a, w = form.arranged(self.adjacency().to(x.dtype), weight.to(x.dtype))
+        a, w = form.arranged(self.adjacency(), weight)
         z = _Aggregated.apply(x, a, w, form, conv.out_channels)  # type: ignore[no-untyped-call]
         return normalize(channels(z), [norm], shift=conv.bias, relu=relu)
 

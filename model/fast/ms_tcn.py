@@ -55,7 +55,7 @@ class FastMultiScaleTemporalConv(MultiScaleTemporalConv):
         if not usual(x, norms) or not isinstance(self.residual, nn.Identity | Projection):
             return super().forward(x)
         if frozen(norms):
-            weights = once(self, lambda: _fold(parts, x.dtype))
+            weights = once(self, lambda: _fold(parts))
             return channels(_folded_branches(rows(x), parts, weights, self.activation))
         return _trained(x, parts, self.activation)
 
@@ -80,14 +80,14 @@ def _kernels(convolutions: Sequence[Tensor]) -> Tensor:
 
 def _trained(x: Tensor, parts: _Parts, relu: bool) -> Tensor:
     """(N, C, T, V) -> (N, O, T', V), with everything that gradients need."""
-    dtype, strided = x.dtype, [parts.plain, *([parts.projection.conv] if parts.projection else [])]
+    strided = [parts.plain, *([parts.projection.conv] if parts.projection else [])]
     how = how_now(parts.reduce_norms)
     shift = torch.cat([conv.bias for conv in parts.reduce])
     branches, projected, mean, var, count = _Branches.apply(  # type: ignore[no-untyped-call]
         rows(x),
-        torch.cat([conv.weight for conv in parts.reduce]).flatten(1).to(dtype),
-        _kernels([conv.weight for conv in parts.dilated]).to(dtype),
-        torch.cat([conv.weight for conv in strided]).flatten(1).to(dtype),
+        torch.cat([conv.weight for conv in parts.reduce]).flatten(1),
+        _kernels([conv.weight for conv in parts.dilated]),
+        torch.cat([conv.weight for conv in strided]).flatten(1),
         *affine(parts.reduce_norms),
         shift,
         parts.plain.out_channels,
@@ -117,7 +117,7 @@ class _Folded(NamedTuple):
     bias: Tensor
 
 
-def _fold(parts: _Parts, dtype: torch.dtype) -> _Folded:
+def _fold(parts: _Parts) -> _Folded:
     pairs = [folded(c.weight, c.bias, n) for c, n in zip(parts.reduce, parts.reduce_norms, strict=True)]
     reduce, reduce_bias = (torch.cat(part) for part in zip(*pairs, strict=True))
     dilated = [folded(c.weight, c.bias, n) for c, n in zip(parts.dilated, parts.out_norms, strict=False)]
@@ -133,8 +133,7 @@ def _fold(parts: _Parts, dtype: torch.dtype) -> _Folded:
             parts.projection.conv.weight, parts.projection.conv.bias, parts.projection.bn
         )
         direct, bias = direct + projection.flatten(1), bias + residual_bias
-    every = reduce.flatten(1).t(), reduce_bias, kernels, pool_scale, direct.t(), bias
-    return _Folded(*(tensor.to(dtype) for tensor in every))
+    return _Folded(reduce.flatten(1).t(), reduce_bias, kernels, pool_scale, direct.t(), bias)
 
 
 def _folded_branches(x: Tensor, parts: _Parts, f: _Folded, relu: bool) -> Tensor:
@@ -213,7 +212,7 @@ class _Branches(torch.autograd.Function):
             y.put(let_through[0].permute(1, 2, 0))
             dy.clear()
             branches_back(y, kernels, d, dy, d_kernels)
-            back = channels(torch.cat(dy.inside)[None])
+            back = channels((dy.inside[0] if stride == 1 else torch.cat(dy.inside))[None])
             back = torch.ops.aten.threshold_backward(back, let_through, 0)
             through, of_weight, of_bias = scaled_back(wide(back), wide(p), mean, var, weight, how)
             dp.copy_(through[0].permute(1, 2, 0))
@@ -228,8 +227,7 @@ class _Branches(torch.autograd.Function):
         centres.add_(product(straight, direct).view_as(centres))
         d_direct = product(straight.t(), x[:, ::stride].reshape(-1, x.shape[3]))
         of_shift = shift_gradient(sums[1], var, weight, how)
-        of_norm = (total.to(weight.dtype) for total in sums)
-        return dx, d_reduce, d_kernels, d_direct, *of_norm, of_shift, None, None, None
+        return dx, d_reduce, d_kernels, d_direct, *sums, of_shift, None, None, None
 
 
 def _linear(x: Tensor, weight: Tensor) -> Tensor:
