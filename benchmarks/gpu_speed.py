@@ -2,7 +2,8 @@
 
 Each network in evaluation and in training steps, in float32 and bfloat16, of plain operators and fused, and the peer's
 beside it where there is a checkout; in batches of 16 and 64, of which a share of clips has one body. What is printed is
-Markdown. Every case has the same time, which all together keep to.
+Markdown. "of bandwidth" is what the fused network's operators read and write, as a share of what the GPU could copy in
+that time. Every case has the same time, which all together keep to.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,14 +24,17 @@ from torch import Tensor, nn
 
 from benchmarks.peers import PEERS, PLAIN, checked, side_by_side
 from benchmarks.speed_child import made_batch
+from benchmarks.traffic import bandwidth, finish, moved_by
 from command_line import Parser, exit_code, whole_number
 from data_gen.prepare import ROOT
 from errors import InputError
 from model.fuse import fuse
 
 FORMATS = ("float32", "bfloat16")
-_HEAD = """| network | batch | phase | format | peer, clips/s | plain | fused | fused / peer | memory of the three |
-|---|---|---|---|---|---|---|---|---|"""
+_COLUMNS = (
+    *("network", "batch", "phase", "format", "peer, clips/s", "plain", "fused", "fused / peer", "of bandwidth"),
+    "memory of the three",
+)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +59,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     order = {"batches": given.batches, "frames": given.frames, "absent": given.absent, "device": given.device}
     order["seconds"] = given.minutes * 60 / cases / 2  # half of the time goes to building and to first steps
     name = torch.cuda.get_device_name(given.device) if given.device != "cpu" else "a CPU"
-    print(f"{given.absent:.0%} of clips with one body, on {name}, torch {torch.__version__}.\n\n{_HEAD}", flush=True)
+    head = f"| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|"
+    print(f"{given.absent:.0%} of clips with one body, on {name}, torch {torch.__version__}.\n\n{head}", flush=True)
     for network in given.networks:
         command = [sys.executable, "-m", "benchmarks.gpu_speed", "--child"]
         text = json.dumps(order | {"peer": network, "folder": folders.get(network, PLAIN)})
@@ -75,13 +81,16 @@ def rows(order: dict[str, Any]) -> Iterator[str]:
     sides = {"plain": plain.to(device), "fused": ours.to(device)}
     if order["folder"] != PLAIN:
         sides = {"peer": theirs.to(device), **sides}
+    most = bandwidth(device)
     frames = peer.sizes[-1][1] if peer.network == "msagcn" else order["frames"] or peer.sizes[-1][1]
     for clips in order["batches"]:
         x = made_batch(clips, frames, order["absent"]).to(device)
         for training in (False, True):
             for format_name in FORMATS:
                 found = {side: speed(m.train(training), x, format_name, order["seconds"]) for side, m in sides.items()}
-                yield _row(peer.network, clips, training, format_name, found)
+                rate, _ = found["fused"]
+                share = rate if rate != rate else moved_by(partial(_step, ours, x, format_name)) * rate / clips / most
+                yield _row(peer.network, clips, training, format_name, found, share)
 
 
 def speed(model: nn.Module, x: Tensor, format_name: str, seconds: float) -> tuple[float, float]:
@@ -90,14 +99,14 @@ def speed(model: nn.Module, x: Tensor, format_name: str, seconds: float) -> tupl
     try:
         for _ in range(3):
             _step(model, x, format_name)
-        _finish(device)
+        finish(device)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         start, steps = time.monotonic(), 0
         while steps < 3 or time.monotonic() - start < seconds:
             for _ in range(3):
                 _step(model, x, format_name)
-            _finish(device)
+            finish(device)
             steps += 3
         rate = steps * len(x) / (time.monotonic() - start)
     except torch.OutOfMemoryError:
@@ -118,17 +127,15 @@ def _step(model: nn.Module, x: Tensor, format_name: str) -> None:
     F.cross_entropy(logits.float(), torch.arange(len(x), device=x.device) % logits.shape[1]).backward()
 
 
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _row(network: str, clips: int, training: bool, format_name: str, found: dict[str, tuple[float, float]]) -> str:
+def _row(
+    network: str, clips: int, training: bool, format_name: str, found: dict[str, tuple[float, float]], share: float
+) -> str:
     rates = {side: f"{found[side][0]:.1f}" if side in found else "-" for side in ("peer", "plain", "fused")}
     ratio = f"{found['fused'][0] / found['peer'][0]:.2f}" if "peer" in found else "-"
     memory = ", ".join(f"{found[side][1]:.1f} GB" if side in found else "-" for side in rates)
     phase = "training" if training else "evaluation"
-    return f"| {network} | {clips} | {phase} | {format_name} | {' | '.join(rates.values())} | {ratio} | {memory} |"
+    cells = [network, clips, phase, format_name, *rates.values(), ratio, f"{share:.0%}", memory]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ def test_a_network_in_every_format(capfd: pytest.CaptureFixture[str]) -> None:
         (phase, name) for phase in ("evaluation", "training") for name in ("float32", "bfloat16")
     ]
     assert all(float(row[5]) > 0 and float(row[6]) > 0 for row in cells)
+    assert all(float(row[8].removesuffix("%")) >= 0 for row in cells)
 
 
 def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
