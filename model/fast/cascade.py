@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.fast.matmul import add_product, product
 from model.fast.rows import channels, folded, rows
 from model.normalize import (
     How,
@@ -75,7 +75,7 @@ def evaluated(x: Tensor, linear: Map, f: Folded, residual: nn.Module, *, chained
         found.append(linear.forward(some, *weights))
     out = _together(found)
     if f.straight is not None:
-        out.view(-1, out.shape[3]).addmm_(_each(x, stride).flatten(0, 2), f.straight)
+        add_product(out.view(-1, out.shape[3]), _each(x, stride).flatten(0, 2), f.straight)
     elif isinstance(residual, nn.Identity):
         out += x
     return out if f.constant is None else out.add_(f.constant)
@@ -116,7 +116,8 @@ def trained(
     elif isinstance(residual, nn.Sequential):
         conv: Any
         conv, norm = residual
-        projected = F.linear(_each(straight, stride), conv.weight.flatten(1).to(x.dtype))
+        weight = conv.weight.flatten(1).to(x.dtype)
+        projected: Tensor = _Projected.apply(_each(straight, stride), weight)  # type: ignore[no-untyped-call]
         plus = rows(normalize(channels(projected), [norm], shift=conv.bias))
     hows = [how_now([group.norm]) for group in groups]
     flat = [tensor for group in groups for tensor in (*group.weights, group.norm.weight, group.norm.bias, group.shift)]
@@ -126,6 +127,21 @@ def trained(
     for group, how, mean, var, count in zip(groups, hows, *(s.unbind() for s in statistics), strict=True):
         update([group.norm], how, mean, var, count, group.shift)
     return out
+
+
+class _Projected(torch.autograd.Function):
+    """(N, T, V, C) by a weight (O, C) -> (N, T, V, O)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return product(x.flatten(0, 2), weight.t()).view(*x.shape[:3], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        d = gradients[0].reshape(-1, len(weight))
+        return product(d, weight).view_as(x), product(d.t(), x.flatten(0, 2))
 
 
 class _Cascade(torch.autograd.Function):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from model.fast.cascade import Folded, Group, Map, evaluated, every_norm, folded_projection, trained
-from model.fast.products import Product, best_product
+from model.fast.matmul import add_product, product
+from model.fast.products import AggregateFirst, Product, best_product
 from model.fast.rows import channels, folded, frozen, once, rows, usual
 from model.mst_common import grouped
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial, SpatialGraphConv
@@ -57,7 +58,7 @@ def _faster(layer: Any, x: Tensor, groups: Sequence[Any], norm_in: Any, *, chain
         return None
     conv, x, dtype, relu = groups[0][0], rows(x), x.dtype, isinstance(layer.act, nn.ReLU)
     inside, out = conv.gcn.in_channels, conv.gcn.out_channels // len(conv.A)
-    linear = _OverGraph(best_product(len(conv.A), 1, 1, inside, out), out)
+    linear = _OverGraph(_form(len(conv.A), inside, out), out)
     if frozen(norms):
         f = once(layer, lambda: _fold(layer, linear.form, groups, norm_in, chained, dtype))
         y = evaluated(x, linear, f, layer.residual, chained=chained)
@@ -102,6 +103,39 @@ def _fold(layer: Any, form: Product, groups: Sequence[Any], norm_in: Any, chaine
     if straight is not None:
         straight, constant = straight.to(dtype), constant + bias
     return Folded([(a.to(dtype), w.to(dtype)) for a, w in arranged], straight, scales, constant.to(dtype))
+
+
+@dataclass(frozen=True)
+class JointsFirst(AggregateFirst):
+    """Neighbours gathered by one product for all frames, whose rows are joints.
+
+    A product for each frame is so small that with AVX-512 it takes twice as long, copies to and fro included.
+    """
+
+    def gathered(self, rows: Tensor, a: Tensor, frames: int) -> Tensor:
+        """A times ``rows`` (V, F·C): (F·V, K·C)."""
+        y = product(a, rows).view(-1, self.scales, frames, rows.shape[1] // frames)
+        return y.permute(2, 0, 1, 3).flatten(2).flatten(0, 1)
+
+    def aggregated(self, frames: Tensor, a: Tensor, w: Tensor) -> Tensor:
+        return self.gathered(frames.transpose(0, 1).flatten(1), a, len(frames))
+
+    def piece_back(
+        self, clip: Tensor, frames: slice, a: Tensor, w: Tensor, dz: Tensor, d_clip: Tensor, da: Tensor, dw: Tensor
+    ) -> None:
+        x, dz = clip[frames], dz.reshape(-1, len(w))
+        rows = x.transpose(0, 1).flatten(1)
+        add_product(dw, dz.t(), self.gathered(rows, a, len(x)))
+        dy = product(dz, w).view(len(x), -1, x.shape[2]).transpose(0, 1).flatten(1)  # (V·K, F·C)
+        add_product(da, dy, rows.t())
+        d_clip[frames] = product(a.t(), dy).view(-1, len(x), x.shape[2]).transpose(0, 1)
+
+
+def _form(scales: int, channels: int, hidden: int) -> Product:
+    """The form that is fastest for ``channels`` before and ``hidden`` ones after."""
+    best = best_product(scales, 1, 1, channels, hidden)
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return JointsFirst(scales) if wide and isinstance(best, AggregateFirst) else best
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from model import statistics
 from model.batch_norm import across_processes
+from model.fast.mst_spatial import JointsFirst, _form
+from model.fast.products import AggregateFirst
 from model.fuse import fuse
 from model.mst_common import Options
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial
@@ -104,6 +106,17 @@ def test_statistics_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     """As where channels have many values."""
     monkeypatch.setattr(statistics, "_MANY", 1)
     test_layers_one_by_one(name, stride=2, frames=7, joints=17)
+
+
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_either_form_of_the_graph(capability: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processors of both kinds, in pieces of a few frames."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(AggregateFirst, "in_cache", 2**15)
+    for name in ("spatial, chained", "spatial, wider", "spatial, one group"):
+        test_layers_one_by_one(name, stride=1, frames=7, joints=17)
+    assert isinstance(_form(3, 24, 24), JointsFirst) is (capability == "AVX512")
+    assert not isinstance(_form(3, 3, 24), AggregateFirst)
 
 
 def network(**changes: Any) -> Model:
