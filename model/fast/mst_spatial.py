@@ -112,6 +112,8 @@ class JointsFirst(AggregateFirst):
     A product for each frame is so small that with AVX-512 it takes twice as long, copies to and fro included.
     """
 
+    in_cache = 2**22  # one piece of what is evaluated at once
+
     def gathered(self, rows: Tensor, a: Tensor, frames: int) -> Tensor:
         """A times ``rows`` (V, F·C): (F·V, K·C)."""
         y = product(a, rows).view(-1, self.scales, frames, rows.shape[1] // frames)

@@ -112,7 +112,8 @@ def test_statistics_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_either_form_of_the_graph(capability: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processors of both kinds, in pieces of a few frames."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(AggregateFirst, "in_cache", 2**15)
+    for form in (AggregateFirst, JointsFirst):
+        monkeypatch.setattr(form, "in_cache", 2**15)
     for name in ("spatial, chained", "spatial, wider", "spatial, one group"):
         test_layers_one_by_one(name, stride=1, frames=7, joints=17)
     assert isinstance(_form(3, 24, 24), JointsFirst) is (capability == "AVX512")
