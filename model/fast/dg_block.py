@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.dgstgcn import Block
+from model.fast.matmul import add_product
 from model.fast.pointwise import pointwise
 from model.fast.rows import folded, frozen, once, tracing, usual
 from model.normalize import normalize
@@ -45,5 +46,5 @@ def _added(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """ReLU of ``y`` (N, O, T, V) and ``x`` (N, C, T, V), convolved."""
     out = y.new_empty(y.shape)
     for body, frames, of_body in zip(y.flatten(2), x.flatten(2), out.flatten(2), strict=True):
-        torch.add(body, bias, out=of_body).addmm_(weight, frames).relu_()
+        add_product(torch.add(body, bias, out=of_body), weight, frames).relu_()
     return out

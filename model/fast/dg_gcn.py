@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from model.dg_gcn import DynamicGroupGraphConv
+from model.fast.matmul import add_product, product
 from model.fast.one_body import Standard
 from model.fast.pointwise import pointwise
 from model.fast.rows import folded, frozen, once, usual
@@ -117,14 +118,14 @@ def _evaluated(x: Tensor, f: _Folded) -> Tensor:
     adjacency = x.new_empty(len(f.pre), v, v)
     every = zip(x.flatten(2), out.flatten(2), *_compared(x.mean(dim=2), f.dynamic), strict=True)
     for body, of_body, graphs, x1, x2 in every:
-        torch.addmm(f.pre_bias, f.pre, body, out=groups.flatten(1)).relu_()
+        product(f.pre, body, bias=f.pre_bias, relu=True, out=groups.flatten(1))
         _adjacency(graphs, x1, x2, f.dynamic.alpha, adjacency, adjacency)
         torch.bmm(groups, adjacency, out=gathered)
         if f.down is None:
             torch.add(body, f.bias, out=of_body)
         else:
-            torch.addmm(f.bias, f.down, body, out=of_body)
-        of_body.addmm_(f.post, gathered.flatten(1)).relu_()
+            product(f.down, body, bias=f.bias, out=of_body)
+        add_product(of_body, f.post, gathered.flatten(1)).relu_()
     return out
 
 
@@ -177,7 +178,7 @@ class _Gathered(torch.autograd.Function):
         for body, y, out, graph, one, two in zip(seen, gathered, mixed, graphs, x1, x2, strict=True):
             _adjacency(graph, one, two, alpha, adjacency, adjacency)
             torch.bmm(norm.activated(body), adjacency, out=y)
-            torch.mm(post, y.flatten(1), out=out.flatten(1))
+            product(post, y.flatten(1), out=out.flatten(1))
         ctx.save_for_backward(seen, weight, bias, graphs, x1, x2, alpha, post, mean, var, count, gathered)
         ctx.how = how
         ctx.mark_non_differentiable(mean, var, count)
@@ -195,8 +196,8 @@ class _Gathered(torch.autograd.Function):
         kept = seen, gathered, graphs, x1, x2
         every = zip(*kept, gradients[0].flatten(2), d_seen, d_graphs, d_x1, d_x2, strict=True)
         for body, y, graph, one, two, d_mixed, d_body, d_graph, d_one, d_two in every:
-            d_post.addmm_(d_mixed, y.flatten(1).t())
-            torch.mm(post.t(), d_mixed, out=dy.flatten(1))
+            add_product(d_post, d_mixed, y.flatten(1).t())
+            product(post.t(), d_mixed, out=dy.flatten(1))
             let_through = norm.activated(body)
             _adjacency(graph, one, two, alpha, difference, adjacency)
             torch.bmm(let_through.transpose(1, 2), dy, out=d)

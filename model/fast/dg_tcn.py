@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from model.dg_tcn import DynamicGroupTemporalConv, _UnitConv
+from model.fast.matmul import add_product, product
 from model.fast.one_body import Standard
 from model.fast.planes import Planes, Reach, add, convolution, convolution_back, pooled, pooled_back
 from model.fast.pointwise import after_norm
@@ -140,7 +141,7 @@ def _evaluated(x: Tensor, parts: _Parts, f: _Folded) -> Tensor:
     out = x.new_empty(n, len(f.transform), y.centres, v)
     average = x.new_full((v,), 1 / v)
     for body, of_body in zip(x, out, strict=True):
-        torch.addmm(f.reduce_bias, f.reduce, body.flatten(1), out=local.flatten(1))
+        product(f.reduce, body.flatten(1), bias=f.reduce_bias, out=local.flatten(1))
         torch.addmm(f.reduce_bias, f.reduce, torch.mv(body.view(-1, v), average).view(c, t), out=whole)
         for first, plane in enumerate(y.inside):
             torch.clamp_min(local[:width, first::stride], 0, out=plane[..., :v])
@@ -151,7 +152,7 @@ def _evaluated(x: Tensor, parts: _Parts, f: _Folded) -> Tensor:
         torch.addcmul(branches[..., :v], branches[..., v:], f.coefficients, out=fused[:width])
         torch.addcmul(local[width:, ::stride], whole[width:, ::stride, None], f.coefficients, out=fused[width:])
         fused[width:].add_(f.shift)
-        torch.addmm(f.bias, f.transform, fused.relu_().flatten(1), out=of_body.flatten(1))
+        product(f.transform, fused.relu_().flatten(1), bias=f.bias, out=of_body.flatten(1))
     return out
 
 
@@ -203,7 +204,7 @@ class _Branches(torch.autograd.Function):
         bias_of_last = torch.cat([torch.zeros_like(start[:width]), start[width:]])[:, None]
         seen = x.new_empty(n, len(reduce), t, v + 1)
         for body, of_body in zip(x, seen, strict=True):
-            torch.addmm(bias_of_last, reduce, _joined(body).flatten(1), out=of_body.flatten(1))
+            product(reduce, _joined(body).flatten(1), bias=bias_of_last, out=of_body.flatten(1))
         mean, var, count = moments(seen[:, :width], how, shift)
         y = Planes(x, t, v + 1, parts.stride, parts.reaches)
         fused = x.new_empty(n, len(reduce), y.centres, v)
@@ -256,8 +257,8 @@ class _Branches(torch.autograd.Function):
         settle(d_seen[:, :width], seen[:, :width], mean, var, count, weight, sums, how)
         dx, d_reduce, d_joined = torch.empty_like(x), torch.zeros_like(reduce), x.new_empty(*x.shape[1:3], v + 1)
         for body, of_body, d_body in zip(x, d_seen, dx, strict=True):
-            d_reduce.addmm_(of_body.flatten(1), _joined(body).flatten(1).t())
-            torch.mm(reduce.t(), of_body.flatten(1), out=d_joined.flatten(1))
+            add_product(d_reduce, of_body.flatten(1), _joined(body).flatten(1).t())
+            product(reduce.t(), of_body.flatten(1), out=d_joined.flatten(1))
             torch.add(d_joined[..., :v], d_joined[..., v:], alpha=1 / v, out=d_body)
         of_shift = shift_gradient(sums[1], var, weight, how)
         d_kernels = (kernel.transpose(1, 2) for kernel in d_turned)

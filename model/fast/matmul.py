@@ -20,7 +20,7 @@ _LEAST = {"AVX512": 2**20, "AVX2": 2**22}  # multiplications per thread from whi
 def product(
     a: Tensor, b: Tensor, *, bias: Tensor | None = None, relu: bool = False, out: Tensor | None = None
 ) -> Tensor:
-    """``a`` (m, k) times ``b`` (k, n), plus ``bias`` (n,), then ReLU -> (m, n); in ``out``, where that is given.
+    """``a`` (m, k) times ``b`` (k, n), plus ``bias`` (n,) or (m, 1), then ReLU -> (m, n); in ``out``, where given.
 
     All of them may be views of any strides. No gradient goes through it where ``out`` is given.
     """
@@ -28,7 +28,13 @@ def product(
         out = torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
         return out.relu_() if relu else out
     turned = a.stride(1) != 1 and bias is None and not relu and (b.stride(0) == 1 or b.shape[1] < len(a))
-    found = _onednn()(b.t(), a).t() if turned else _onednn()(a, b.t(), bias, "relu" if relu else "none")
+    if turned:
+        found = _onednn()(b.t(), a).t()
+    elif bias is None or bias.dim() == 1:
+        found = _onednn()(a, b.t(), bias, "relu" if relu else "none")
+    else:
+        found = torch.add(_onednn()(a, b.t()), bias, out=out)
+        return found.relu_() if relu else found
     return found if out is None else out.copy_(found)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.fast.matmul import add_product, product
 from model.fast.one_body import Standard
 from model.normalize import How, how_now, moments, settle, update
 
@@ -31,7 +32,7 @@ class _Pointwise(torch.autograd.Function):
         found = [x.new_empty(len(x), len(weight), *x.shape[2:]) for weight in weights]
         for weight, out in zip(weights, found, strict=True):
             for body, of_body in zip(x.flatten(2), out.flatten(2), strict=True):
-                torch.mm(weight, body, out=of_body)
+                product(weight, body, out=of_body)
         return *found, *([x.mean(dim=2)] if mean else [])
 
     @staticmethod
@@ -41,8 +42,11 @@ class _Pointwise(torch.autograd.Function):
         through = [gradient.flatten(2) for gradient in gradients[: len(weights)]]
         for body, d_body, *behind in zip(x.flatten(2), dx.flatten(2), *through, strict=True):
             for number, (weight, d_weight, dz) in enumerate(zip(weights, d_weights, behind, strict=True)):
-                d_weight.addmm_(dz, body.t())
-                torch.addmm(d_body, weight.t(), dz, beta=min(number, 1), out=d_body)
+                add_product(d_weight, dz, body.t())
+                if number:
+                    add_product(d_body, weight.t(), dz)
+                else:
+                    product(weight.t(), dz, out=d_body)
         if ctx.mean:
             dx.add_((gradients[-1] / x.shape[2]).unsqueeze(2))
         return dx, None, *d_weights
@@ -71,7 +75,7 @@ class _AfterNorm(torch.autograd.Function):
         norm = Standard(x[0].flatten(1), mean, var, weight, bias, how.eps)
         out = x.new_empty(len(x), len(convolution), *x.shape[2:])
         for body, of_body in zip(x.flatten(2), out.flatten(2), strict=True):
-            torch.mm(convolution, norm.activated(body), out=of_body)
+            product(convolution, norm.activated(body), out=of_body)
         ctx.save_for_backward(x, weight, bias, convolution, mean, var, count)
         ctx.how = how
         ctx.mark_non_differentiable(mean, var, count)
@@ -85,8 +89,8 @@ class _AfterNorm(torch.autograd.Function):
         dx, d_convolution, sums = torch.empty_like(x), torch.zeros_like(convolution), mean.new_zeros(2, len(mean))
         for body, d, d_body in zip(x.flatten(2), gradients[0].flatten(2), dx.flatten(2), strict=True):
             let_through = norm.activated(body)
-            d_convolution.addmm_(d, let_through.t())
-            torch.mm(convolution.t(), d, out=d_body)
+            add_product(d_convolution, d, let_through.t())
+            product(convolution.t(), d, out=d_body)
             torch.ops.aten.threshold_backward.grad_input(d_body, let_through, 0, grad_input=d_body)
             norm.back(d_body, body, sums)
         settle(dx, x, mean, var, count, weight, sums, ctx.how)
