@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 import resource
 import sys
 import time
@@ -36,32 +38,63 @@ def step(model: nn.Module, x: Tensor) -> Tensor:
     return logits.detach()
 
 
-def equality(theirs: nn.Module, ours: nn.Module, x: Tensor) -> dict[str, float]:
-    """Largest differences in float64, relative to the largest entry of each tensor, after one step.
+class Turned(nn.Module):
+    """A network that is given the clips of a batch in reverse."""
 
-    Of gradients that cancel (biases before a BatchNorm, sums over everything) relative to a tenth of the largest of
-    all; of running means relative to the deviation around them.
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x.flip(0))
+        return logits.flip(0)
+
+
+def equality(theirs: nn.Module, ours: nn.Module, x: Tensor) -> dict[str, tuple[float, float]]:
+    """How far both are apart in float64 after one step, and how far theirs is from itself, given the clips in reverse.
+
+    Differences are the largest ones, relative to the largest entry of each tensor. Of gradients that cancel (biases
+    before a BatchNorm, sums over everything) relative to a tenth of the largest of all; of running means relative to
+    the deviation around them.
     """
     theirs, ours, x = theirs.double(), ours.double(), x.double()
-    logits = [step(model, x) for model in (theirs, ours)]
-    found = {"logits": _difference(logits[1], logits[0])}
-    if theirs.training:
-        mine, its = dict(ours.named_parameters()), _by_our_names(theirs.named_parameters())
-        pairs = [(mine[name].grad, its[name].grad) for name in mine]
-        top = max(float(want.abs().max()) for _, want in pairs if want is not None)
-        found["gradients"] = max(_difference(g, w, 1e-1 * top) for g, w in pairs if g is not None and w is not None)
-        got, want = ours.state_dict(), _by_our_names(theirs.named_buffers())
-        found["statistics"] = max(
-            _difference(got[name], want[name], float(want[name.replace("_mean", "_var")].max()) ** 0.5)
-            for name in want
-            if "running_" in name
-        )
-    return found
+    turned = Turned(copy.deepcopy(theirs)).train(theirs.training)
+    wanted, *others = (_results(model, x) for model in (theirs, ours, turned))
+    mine, its_own = (_apart(found, wanted) for found in others)
+    return {name: (mine[name], its_own[name]) for name in mine}
+
+
+Results = tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]
+"""Logits, gradients and running statistics; the latter two are empty in evaluation."""
+
+
+def _results(model: nn.Module, x: Tensor) -> Results:
+    logits = step(model, x)
+    if not model.training:
+        return logits, {}, {}
+    gradients = {name: w.grad for name, w in _by_our_names(model.named_parameters()).items() if w.grad is not None}
+    buffers = _by_our_names(model.named_buffers())
+    return logits, gradients, {name: tensor for name, tensor in buffers.items() if "running_" in name}
+
+
+def _apart(found: Results, wanted: Results) -> dict[str, float]:
+    (logits, gradients, statistics), (its_logits, its_gradients, its_statistics) = found, wanted
+    apart = {"logits": _difference(logits, its_logits)}
+    if its_gradients:
+        top = max(float(gradient.abs().max()) for gradient in its_gradients.values())
+        both = gradients.keys() & its_gradients.keys()
+        apart["gradients"] = max(_difference(gradients[n], its_gradients[n], 1e-1 * top) for n in both)
+        deviations = {n: float(its_statistics[n.replace("_mean", "_var")].max()) ** 0.5 for n in its_statistics}
+        apart["statistics"] = max(_difference(statistics[n], its_statistics[n], deviations[n]) for n in its_statistics)
+    return apart
+
+
+_PREFIX = re.compile(r"^(network\.|backbone\.)+")
 
 
 def _by_our_names(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     """Without what a peer's network is wrapped in."""
-    return {name.removeprefix("backbone.").removeprefix("network."): tensor for name, tensor in named}
+    return {_PREFIX.sub("", name): tensor for name, tensor in named}
 
 
 def _difference(got: Tensor, want: Tensor, least: float = 0.0) -> float:

@@ -17,7 +17,7 @@ def test_equality_time_and_memory() -> None:
     order = CASE | {"phase": "training"}
     apart = speed._child(order | {"measure": "equality"})
     assert set(apart) == {"logits", "gradients", "statistics"}
-    assert max(apart.values()) < 1e-11
+    assert 0 < max(max(pair) for pair in apart.values()) < 1e-11
     ((theirs, ours),) = speed._child(order | {"measure": "time", "phase": "evaluation", "allocator": True})["seconds"]
     assert min(theirs, ours) > 0
     theirs, ours = (speed._child(order | {"measure": side})["saved"] for side in ("peer", "ours"))
