@@ -29,10 +29,7 @@ class FastBlock(Block):
             return super().forward(x)
         y = self.tcn(self.gcn(x))
         if not projects:
-            if isinstance(residual, Nothing):
-                return F.relu(y)
-            straight = residual(x)
-            return (y + straight if torch.is_grad_enabled() else y.add_(straight)).relu_()
+            return F.relu(y) if isinstance(residual, Nothing) else (y + residual(x)).relu_()
         frames = x[:, :, :: residual.conv.step]
         if frozen([residual.bn]):
             return _added(y, frames, *once(self, lambda: _fold(residual)))
