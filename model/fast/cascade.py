@@ -24,7 +24,6 @@ from model.normalize import (
     shift_gradient,
     standardized,
     update,
-    wide,
 )
 
 
@@ -116,7 +115,7 @@ def trained(
     elif isinstance(residual, nn.Sequential):
         conv: Any
         conv, norm = residual
-        weight = conv.weight.flatten(1).to(x.dtype)
+        weight = conv.weight.flatten(1)
         projected: Tensor = _Projected.apply(_each(straight, stride), weight)  # type: ignore[no-untyped-call]
         plus = rows(normalize(channels(projected), [norm], shift=conv.bias))
     hows = [how_now([group.norm]) for group in groups]
@@ -167,9 +166,9 @@ class _Cascade(torch.autograd.Function):
             if chained and g:
                 some = some + found[-1]
             z = linear.forward(some, *weights)
-            seen = moments(wide(channels(z)), hows[g], shift)
-            y = standardized(wide(channels(z)), *seen[:2], scale, bias, hows[g].eps)
-            found.append(rows(y.to(z.dtype)))
+            seen = moments(channels(z), hows[g], shift)
+            y = standardized(channels(z), *seen[:2], scale, bias, hows[g].eps)
+            found.append(rows(y))
             saved += [some, z]
             statistics.append(seen)
         out = _together(found)
@@ -196,12 +195,12 @@ class _Cascade(torch.autograd.Function):
             some, z = saved[2 * g : 2 * g + 2]
             dy = d.chunk(groups, 3)[g]
             dy = dy + back[0] if ctx.chained and back else dy.contiguous()
-            seen = wide(channels(z))
-            dz, of_scale, of_bias = backward(wide(channels(dy)), seen, mean[g], var[g], count[g], scale, ctx.hows[g])
-            du, *of_weights = ctx.linear.backward(some, rows(dz.to(z.dtype)), *weights)
+            seen = channels(z)
+            dz, of_scale, of_bias = backward(channels(dy), seen, mean[g], var[g], count[g], scale, ctx.hows[g])
+            du, *of_weights = ctx.linear.backward(some, rows(dz), *weights)
             back.insert(0, du)
             of_shift = None if shift is None else shift_gradient(of_bias, var[g], scale, ctx.hows[g])
-            found = [*of_weights, of_scale.to(scale.dtype), of_bias.to(scale.dtype), of_shift, *found]
+            found = [*of_weights, of_scale, of_bias, of_shift, *found]
         dx = _together(back)
         dx = dx.add_(d) if ctx.own else dx
         return dx, d if ctx.plus and not ctx.own else None, None, None, None, None, *found

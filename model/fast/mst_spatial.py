@@ -56,18 +56,18 @@ def _faster(layer: Any, x: Tensor, groups: Sequence[Any], norm_in: Any, *, chain
     norms = [*norms, *([] if norm_in is None else [norm_in])]
     if not usual(x, norms):
         return None
-    conv, x, dtype, relu = groups[0][0], rows(x), x.dtype, isinstance(layer.act, nn.ReLU)
+    conv, x, relu = groups[0][0], rows(x), isinstance(layer.act, nn.ReLU)
     inside, out = conv.gcn.in_channels, conv.gcn.out_channels // len(conv.A)
     linear = _OverGraph(_form(len(conv.A), inside, out), out)
     if frozen(norms):
-        f = once(layer, lambda: _fold(layer, linear.form, groups, norm_in, chained, dtype))
+        f = once(layer, lambda: _fold(layer, linear.form, groups, norm_in, chained))
         y = evaluated(x, linear, f, layer.residual, chained=chained)
         return channels(y).relu_() if relu else layer.act(channels(y))
     seen = x if norm_in is None else rows(normalize(channels(x), [norm_in]))
     given = []
     for conv, norm in groups:
         a, w = linear.form.arranged(conv.adjacency().transpose(1, 2), _weight(conv))
-        given.append(Group((a.to(dtype), w.to(dtype), _offset(conv).to(dtype)), norm))
+        given.append(Group((a, w, _offset(conv)), norm))
     y = trained(seen, linear, given, x, layer.residual, chained=chained, relu=relu)
     return channels(y) if relu else layer.act(channels(y))
 
@@ -84,12 +84,12 @@ def _offset(conv: SpatialGraphConv) -> Tensor:
     return conv.adjacency().sum(1).t() @ bias.view(len(conv.A), -1)
 
 
-def _fold(layer: Any, form: Product, groups: Sequence[Any], norm_in: Any, chained: bool, dtype: torch.dtype) -> Folded:
+def _fold(layer: Any, form: Product, groups: Sequence[Any], norm_in: Any, chained: bool) -> Folded:
     """Everything that is added along the way is what the groups make of a frame of zeros."""
     weights, scales = [folded(_weight(conv), None, norm)[0] for conv, norm in groups], None
     if norm_in is not None:
         scale = norm_in.weight * torch.rsqrt(norm_in.running_var + norm_in.eps)
-        scales = scale.to(dtype).chunk(len(groups))
+        scales = scale.chunk(len(groups))
         for number, (w, s) in enumerate(zip(weights, scale.chunk(len(groups)), strict=True)):
             if number == 0 or not chained:
                 weights[number] = w * s.repeat(w.shape[1] // len(s))
@@ -101,8 +101,8 @@ def _fold(layer: Any, form: Product, groups: Sequence[Any], norm_in: Any, chaine
     constant = rows(layer.of_groups(zeros))[0, 0]
     straight, bias = folded_projection(layer.residual)
     if straight is not None:
-        straight, constant = straight.to(dtype), constant + bias
-    return Folded([(a.to(dtype), w.to(dtype)) for a, w in arranged], straight, scales, constant.to(dtype))
+        constant = constant + bias
+    return Folded(arranged, straight, scales, constant)
 
 
 @dataclass(frozen=True)

@@ -45,20 +45,20 @@ def _faster(layer: Any, x: Tensor, groups: Sequence[Any], *, chained: bool) -> T
     every, stride = every_norm(norms, layer.residual), convs[0].stride[0]
     if not usual(x, every):
         return None
-    x, dtype, linear = rows(x), x.dtype, _OverTime(stride)
+    x, linear = rows(x), _OverTime(stride)
     if frozen(every):
 
         def fold() -> Folded:
             straight, more = folded_projection(layer.residual)
             weights, biases = zip(*(folded(conv.weight, conv.bias, norm) for conv, norm in groups), strict=True)
             if straight is not None:  # and then groups are not chained
-                straight, biases = straight.to(dtype), (torch.cat(biases) + more).chunk(len(groups))
-            pairs = [(_last(w.to(dtype)), bias.to(dtype)) for w, bias in zip(weights, biases, strict=True)]
+                biases = (torch.cat(biases) + more).chunk(len(groups))
+            pairs = [(_last(w), bias) for w, bias in zip(weights, biases, strict=True)]
             return Folded(pairs, straight)
 
         y = evaluated(x, linear, once(layer, fold), layer.residual, chained=chained, stride=stride)
         return channels(y).relu_() if isinstance(layer.act, nn.ReLU) else layer.act(channels(y))
-    given = [Group((_last(conv.weight.to(dtype)),), norm, conv.bias) for conv, norm in groups]
+    given = [Group((_last(conv.weight),), norm, conv.bias) for conv, norm in groups]
     relu = isinstance(layer.act, nn.ReLU)
     y = trained(x, linear, given, x, layer.residual, chained=chained, stride=stride, relu=relu)
     return channels(y) if relu else layer.act(channels(y))
