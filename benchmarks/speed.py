@@ -2,9 +2,9 @@
 
 Both run in one process and take turns, on one thread; what counts is CPU time. The peer is measured as it is published,
 and again after three calls of glibc's mallopt that keep freed memory in the process, which make it faster as well:
-each in processes of its own, since these calls cannot be undone. Beside every ratio stands how far both are apart in
-float64, and in brackets how far the peer is from itself, given the clips in reverse: so far rounding goes. Our own
-figures are appended to benchmarks/history.jsonl.
+each in processes of its own, since these calls cannot be undone. Beside every ratio stands how far ours is from the
+peer's in float64, and in brackets how far the peer is from itself: its BatchNorms' sums are added up in pairs for this,
+while torch's own add up one value after the other. Our own figures are appended to benchmarks/history.jsonl.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HISTORY = Path(__file__).parent / "history.jsonl"
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; the exit code is 1 where both are further apart than 1e-12 and than rounding goes.
+    """Measure and print; the exit code is 1 where they are further apart than 1e-12 and than the peer from itself.
 
     Raises:
         InputError: a peer is not the checkout it should be, or a measurement fails.
