@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import subprocess
 import sys
@@ -89,7 +90,8 @@ def rows(order: dict[str, Any]) -> Iterator[str]:
             for format_name in FORMATS:
                 found = {side: speed(m.train(training), x, format_name, order["seconds"]) for side, m in sides.items()}
                 rate, _ = found["fused"]
-                share = rate if rate != rate else moved_by(partial(_step, ours, x, format_name)) * rate / clips / most
+                fits = not math.isnan(rate)
+                share = moved_by(partial(_step, ours, x, format_name)) * rate / clips / most if fits else rate
                 yield _row(peer.network, clips, training, format_name, found, share)
 
 

@@ -150,7 +150,7 @@ def _mixed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``x`` (B, C, T, V) convolved by ``weight`` (O, C), plus ``bias`` (O, 1): (B, O, T, V)."""
     out = x.new_empty(len(x), len(weight), *x.shape[2:])
     for body, of_body in zip(x.flatten(2), out.flatten(2), strict=True):
-        torch.add(product(weight, body), bias, out=of_body)
+        product(weight, body, bias=bias, out=of_body)
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from model.fast.tmst import _Gated, _Pooled
 from model.fuse import fuse, unfuse
@@ -46,30 +46,10 @@ def stirred(module: nn.Module) -> nn.Module:
     return module
 
 
-def everything(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """Values, every gradient and all statistics, after one step."""
-    module.zero_grad()
-    given = x.clone().requires_grad_()
-    y = module(given)
-    y.backward(torch.sin(torch.arange(y.numel(), dtype=y.dtype)).view_as(y))
-    assert given.grad is not None
-    gradients = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
-    return {"y": y.detach(), "x": given.grad, **gradients, **{n: b.clone() for n, b in module.named_buffers()}}
-
-
-def assert_same(got: dict[str, Tensor], want: dict[str, Tensor]) -> None:
-    """To 1e-12 of the largest entry of each tensor, or, of one that cancels to next to nothing, of all."""
-    assert got.keys() == want.keys()
-    top = max(float(value.abs().max()) for value in want.values())
-    for name, value in want.items():
-        scale = max(float(value.abs().max()), 1e-2 * top)
-        assert float((got[name] - value).abs().max()) <= EXACT * scale, name
-
-
 @pytest.mark.parametrize("joints", [5, 17])
 @pytest.mark.parametrize("frames", [1, 2, 7, 16])
 @pytest.mark.parametrize("name", operators(7, 5))
-def test_operators_one_by_one(name: str, frames: int, joints: int) -> None:
+def test_operators_one_by_one(name: str, frames: int, joints: int, everything: Any, assert_same: Any) -> None:
     """In training, with statistics frozen, in evaluation; in either memory order."""
     torch.manual_seed(0)
     plain = stirred(operators(frames, joints)[name]).double()

@@ -61,31 +61,11 @@ def stirred(module: nn.Module) -> nn.Module:
     return module
 
 
-def everything(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """Values, every gradient and all statistics, after one step."""
-    module.zero_grad()
-    given = x.clone().requires_grad_()
-    y = module(given)
-    y.backward(torch.sin(torch.arange(y.numel(), dtype=y.dtype)).view_as(y))
-    assert given.grad is not None
-    gradients = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
-    return {"y": y.detach(), "x": given.grad, **gradients, **{n: b.clone() for n, b in module.named_buffers()}}
-
-
-def assert_same(got: dict[str, Tensor], want: dict[str, Tensor], limit: float = EXACT) -> None:
-    """To ``limit`` of the largest entry of each tensor, or, of one that cancels to next to nothing, of all."""
-    assert got.keys() == want.keys()
-    top = max(float(value.abs().max()) for value in want.values())
-    for name, value in want.items():
-        scale = max(float(value.abs().max()), 1e-2 * top)
-        assert float((got[name] - value).abs().max()) <= limit * scale, name
-
-
 @pytest.mark.parametrize("joints", [5, 17])
 @pytest.mark.parametrize("frames", [1, 2, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", layers(5, 1))
-def test_layers_one_by_one(name: str, stride: int, frames: int, joints: int) -> None:
+def test_layers_one_by_one(name: str, stride: int, frames: int, joints: int, everything: Any, assert_same: Any) -> None:
     """In training, with statistics frozen, in evaluation; in either memory order."""
     torch.manual_seed(0)
     plain = stirred(layers(joints, stride)[name]).double()
@@ -102,20 +82,22 @@ def test_layers_one_by_one(name: str, stride: int, frames: int, joints: int) -> 
 
 
 @pytest.mark.parametrize("name", ["spatial, chained", "temporal"])
-def test_statistics_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_in_parts(name: str, everything: Any, assert_same: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where channels have many values."""
     monkeypatch.setattr(statistics, "_MANY", 1)
-    test_layers_one_by_one(name, stride=2, frames=7, joints=17)
+    test_layers_one_by_one(name, stride=2, frames=7, joints=17, everything=everything, assert_same=assert_same)
 
 
 @pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
-def test_either_form_of_the_graph(capability: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_either_form_of_the_graph(
+    capability: str, everything: Any, assert_same: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Processors of both kinds, in pieces of a few frames."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     for form in (AggregateFirst, JointsFirst):
         monkeypatch.setattr(form, "in_cache", 2**15)
     for name in ("spatial, chained", "spatial, wider", "spatial, one group"):
-        test_layers_one_by_one(name, stride=1, frames=7, joints=17)
+        test_layers_one_by_one(name, stride=1, frames=7, joints=17, everything=everything, assert_same=assert_same)
     assert isinstance(_form(3, 24, 24), JointsFirst) is (capability == "AVX512")
     assert not isinstance(_form(3, 3, 24), AggregateFirst)
 
@@ -154,7 +136,7 @@ def test_separable_groups_are_computed_plainly() -> None:
     assert torch.equal(layer(x), other(x))
 
 
-def test_one_norm_frozen() -> None:
+def test_one_norm_frozen(assert_same: Any) -> None:
     """Half of a layer stands still, a whole layer does, within a network that trains."""
     plain = network().double()
     fused = copy.deepcopy(plain)
@@ -217,7 +199,7 @@ def summed(model: nn.Module, x: Tensor, mine: slice) -> dict[str, Tensor]:
     return {f"gradient {name}": p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-def test_two_processes_are_one(in_two: Callable[..., list[Any]]) -> None:
+def test_two_processes_are_one(in_two: Callable[..., list[Any]], assert_same: Any) -> None:
     x = torch.cat([batch(), batch()[:2] + 0.1 * batch()[:2].sign()]).double()
     plain = network().double()
     want = summed(plain, x, slice(None))
