@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from command_line import exit_code
-from engine.fusion import fuse_from_command_line
+from engine.scoring.command import fuse_from_command_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:

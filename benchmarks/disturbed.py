@@ -20,7 +20,7 @@ import torch
 from benchmarks.compared import differences, points
 from data_gen.prepare import ROOT
 from engine.checkpoint import read_last
-from engine.score_files import read_scores
+from engine.scoring.files import read_scores
 from errors import InputError
 
 PATIENCE = 120.0  # seconds until a process counts as one that hangs

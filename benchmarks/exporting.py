@@ -18,8 +18,8 @@ from torch import nn
 from command_line import Parser, exit_code
 from engine.build import build_model
 from engine.config import Config, make_config
-from engine.export import export
-from engine.export_plan import make_plan
+from engine.export.plan import make_plan
+from engine.export.write import export
 from engine.predictor import Predictor, Stream
 from engine.provenance import as_mapping
 from engine.yaml_files import compose

@@ -20,7 +20,7 @@ import numpy as np
 
 from command_line import Parser, exit_code, whole_number
 from data_gen.prepare import ROOT
-from engine.scores import save_scores
+from engine.scoring.scores import save_scores
 from errors import InputError
 
 

@@ -18,10 +18,10 @@ import torch
 from command_line import Parser, exit_code, whole_number
 from engine.build import build_model
 from engine.config import make_config
-from engine.exported import stream_of
+from engine.export.exported import stream_of
+from engine.live.stream import Live
 from engine.predictor import Predictor, Stream
 from engine.provenance import as_mapping
-from engine.stream import Live
 from errors import InputError
 from graph.layouts import find_layout
 from importing import bind_arguments

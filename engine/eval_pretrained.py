@@ -13,9 +13,9 @@ from typing import Any
 from clips.store import compact_behind
 from command_line import Parser, exit_code
 from engine.flags import parse
-from engine.metrics import top_k_accuracy
 from engine.run import run
-from engine.streams import fused_scores
+from engine.scoring.fusion import fused_scores
+from engine.scoring.metrics import top_k_accuracy
 from engine.yaml_files import read_yaml
 from errors import InputError, did_you_mean
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from engine.data import Batch
 from engine.distributed import ALONE, World, gather
 from engine.memory import free_memory, is_out_of_memory
-from engine.metrics import top_k_accuracy
 from engine.precision import Precision
+from engine.scoring.metrics import top_k_accuracy
 from errors import InputError
 
 

@@ -18,7 +18,7 @@ from engine.journal import Journal
 from engine.nonfinite import first_not_finite
 from engine.optim import learning_rate, set_learning_rate
 from engine.parts import Parts, evaluate_parts
-from engine.scores import save_best_scores, save_scores
+from engine.scoring.scores import save_best_scores, save_scores
 from engine.stopping import Stop, Stopped
 from engine.tensor_files import write_tensors
 from engine.train import Step, seed_step, train_one_epoch

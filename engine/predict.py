@@ -18,8 +18,8 @@ from clips.read.anything import is_recording
 from clips.streams import stream_of_file
 from command_line import Parser, exit_code, whole_number
 from engine.clip_sources import open_named
+from engine.live.stream import Live, run_stream
 from engine.predictor import Prediction, Predictor
-from engine.stream import Live, run_stream
 from errors import InputError
 
 

@@ -18,9 +18,9 @@ from engine.checkpoint import read_last, settings_in
 from engine.clip_sources import feeder_over
 from engine.config import Config, make_config
 from engine.evaluate import mean_over_clips
-from engine.exported import Graph, config_from, open_graph, stream_of
+from engine.export.exported import Graph, config_from, open_graph, stream_of
 from engine.provenance import must_come_first, prepared, skeleton_of
-from engine.scores import probabilities
+from engine.scoring.scores import probabilities
 from engine.weights import check_state, load_weights
 from errors import InputError
 from feeders.feeder import Feeder

@@ -18,11 +18,11 @@ from engine.evaluate import Evaluation
 from engine.fit import Run, fit, say_accuracy
 from engine.journal import Journal
 from engine.memory import fitting_forward_batch
-from engine.metrics import confusion_matrix, mean_class_accuracy
 from engine.parts import Parts, build_parts, evaluate_parts
 from engine.resume import done, start, with_resume
-from engine.score_files import write_result
-from engine.scores import probabilities, save_scores
+from engine.scoring.files import write_result
+from engine.scoring.metrics import confusion_matrix, mean_class_accuracy
+from engine.scoring.scores import probabilities, save_scores
 from engine.stopping import NothingLeft, listening
 
 BEST = "best"

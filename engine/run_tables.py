@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.config import TYPES, make_config
-from engine.metrics import top_k_accuracy
-from engine.streams import fused_scores
+from engine.scoring.fusion import fused_scores
+from engine.scoring.metrics import top_k_accuracy
 from engine.yaml_files import read_yaml
 from errors import InputError, did_you_mean
 

@@ -16,7 +16,8 @@ import pytest
 import torch.distributed.run
 
 from command_line import Parser
-from engine import flags, fusion
+from engine import flags
+from engine.scoring.command import parser as ensemble_parser
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -134,7 +135,7 @@ def test_command_is_understood(document: str, command: str, monkeypatch: pytest.
     elif words[0] in ("tools/dist_train.sh", "tools/dist_test.sh", "run.sh", "docs/utd_mhad.sh"):
         wrapped(words[0], words[1:])
     elif words[0] == "ensemble.py":
-        fusion.parser().parse_strictly(words[1:])
+        ensemble_parser().parse_strictly(words[1:])
     elif words[0] == "-m" and words[1].startswith("data_gen."):
         parse_only(words[1], words[2:], monkeypatch)
     elif words[0] == "-m" or words[0] == "eval_pretrained.sh":

@@ -12,7 +12,7 @@ from clips.streams import Clip
 from engine.report.bodies import Bodies
 from engine.report.packed import packed, weight_of
 from engine.report.results import Pair
-from engine.viewpoint import is_planar, upright
+from engine.show.viewpoint import is_planar, upright
 from graph.layout import SkeletonLayout
 
 FRAMES_PER_SECOND = 30

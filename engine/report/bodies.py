@@ -12,7 +12,7 @@ from clips.store import Store
 from clips.streams import stream_of_file
 from engine.build import LabelledClips, build_feeder
 from engine.report.gather import WorkFolder
-from engine.score_tables import names_of_classes
+from engine.scoring.tables import names_of_classes
 from errors import InputError
 from graph.layout import SkeletonLayout
 from graph.layouts import find_layout, layout_for_joints

@@ -11,7 +11,7 @@ from typing import Any
 
 from clips.streams import stream_of_file
 from engine.config import Config, make_config
-from engine.scores import find_scores
+from engine.scoring.scores import find_scores
 from engine.yaml_files import read_yaml
 from errors import InputError, in_a_line
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.metrics import class_accuracies
+from engine.scoring.metrics import class_accuracies
 
 
 def orders(confusion: NDArray[np.int64], names: Sequence[str]) -> dict[str, list[int]]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.metrics import confusion_matrix
 from engine.report.gather import WorkFolder
-from engine.score_tables import difference, figures
-from engine.scores import Scores
-from engine.streams import Fusion
-from engine.weighting import Stream, named_streams
+from engine.scoring.fusion import Fusion
+from engine.scoring.metrics import confusion_matrix
+from engine.scoring.scores import Scores
+from engine.scoring.tables import difference, figures
+from engine.scoring.weighting import Stream, named_streams
 from errors import InputError
 
 MOTIONS = ("joint", "bone", "joint_motion", "bone_motion")  # the streams that pyskl's 2:2:1:1 is for

@@ -20,7 +20,7 @@ import main
 from clips.compact import CompactStore
 from command_line import exit_code
 from data_gen.own_config import NETWORKS
-from engine import show
+from engine.show import __main__ as show
 from graph.layout import read_layout
 from graph.layouts import ESTIMATORS
 

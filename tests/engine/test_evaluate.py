@@ -14,8 +14,8 @@ from engine.build import build_feeder, build_model
 from engine.config import make_config
 from engine.data import test_batches as batches_to_test
 from engine.evaluate import Evaluation, evaluate
-from engine.metrics import top_k_accuracy
 from engine.precision import Precision
+from engine.scoring.metrics import top_k_accuracy
 
 CPU = torch.device("cpu")
 

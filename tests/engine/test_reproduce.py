@@ -17,7 +17,7 @@ import yaml
 
 from engine import reproduce
 from engine.run_tables import markdown, read_table
-from engine.scores import save_scores
+from engine.scoring.scores import save_scores
 from errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

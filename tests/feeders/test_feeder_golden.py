@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.metrics import top_k_accuracy
+from engine.scoring.metrics import top_k_accuracy
 from feeders.feeder import Feeder
 from feeders.transforms import Normalize
 

@@ -19,7 +19,7 @@ from selenium.webdriver.chrome.service import Service
 import main
 from command_line import exit_code
 from engine.report.__main__ import main as report
-from engine.scores import save_scores
+from engine.scoring.scores import save_scores
 
 ROOT = Path(__file__).parents[3]
 SMALL = {  # what makes a demo of minutes one of seconds: flags that are added to the commands
@@ -106,7 +106,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for words in demo_commands():
             program, *rest = words[1:] if words[0] == "-m" else words
             rest = [str(path) for word in rest for path in (sorted(Path().glob(word)) if "*" in word else [word])]
-            name = "engine.report.__main__" if program == "engine.report" else program.removesuffix(".py")
+            name = program.removesuffix(".py")
+            if (ROOT / name.replace(".", "/")).is_dir():
+                name += ".__main__"
             module = importlib.import_module(name)
             rest += SMALL.get(program, [])
             code = module.main(rest) if hasattr(module, "main") else exit_code(module.run, rest)

@@ -12,7 +12,7 @@ from engine.report.animation import clips_of_pairs, moving, standing
 from engine.report.bodies import Bodies
 from engine.report.packed import unpacked
 from engine.report.results import Pair
-from engine.viewpoint import upright
+from engine.show.viewpoint import upright
 from graph.layouts import LAYOUTS
 
 NTU, COCO = LAYOUTS["ntu-rgb+d"], LAYOUTS["coco"]

@@ -11,7 +11,7 @@ import yaml
 
 from engine.report.gather import gather
 from engine.report.results import Results, confused_pairs, judge_runs
-from engine.scores import probabilities
+from engine.scoring.scores import probabilities
 from errors import InputError
 
 MOTIONS = ("joint", "bone", "joint_motion", "bone_motion")

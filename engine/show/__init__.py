@@ -1,0 +1,1 @@
+"""Pictures of clips, confusions and data sets: ``python3 -m engine.show``."""
