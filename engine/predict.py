@@ -30,13 +30,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         InputError: the command line, or a file of weights, is not usable.
     """
     given = _parser().parse_strictly(argv)
-    names = Path(given.class_names).read_text(encoding="utf-8").splitlines() if given.class_names else None
     predictor = Predictor.load(
         given.weights,
         weights=given.fusion_weights,
         device=given.device,
         allow_import=given.allow_import,
-        class_names=names,
+        class_names=given.class_names,
     )
     if given.stream:
         if given.clips:
@@ -69,7 +68,8 @@ def _parser() -> Parser:
     parser.add_flag("--fusion-weights", nargs="+", type=float, metavar="W", help="of each file (default: 1)")
     parser.add_flag("--top", type=whole_number(1), default=5, metavar="K", help="likeliest classes (default: 5)")
     parser.add_flag("--json", action="store_true", help="a line of JSON for each clip")
-    parser.add_flag("--class-names", metavar="FILE", help="one a line (default: those in the checkpoint)")
+    about = "a data set, or a file with one name a line (default: those in the checkpoint)"
+    parser.add_flag("--class-names", metavar="SET", help=about)
     parser.add_flag("--device", default="cpu", metavar="NAME", help="cpu or cuda (default: cpu)")
     parser.add_flag("--allow-import", nargs="+", default=[], metavar="PACKAGE", help="whose classes a file may name")
     about = "frames as lines of JSON on standard input, a label for every --hop of them: docs/export.md"

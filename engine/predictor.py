@@ -21,6 +21,7 @@ from engine.evaluate import mean_over_clips
 from engine.export.exported import Graph, config_from, open_graph, stream_of
 from engine.provenance import must_come_first, prepared, skeleton_of
 from engine.scoring.scores import probabilities
+from engine.scoring.tables import names_of_classes
 from engine.weights import check_state, load_weights
 from errors import InputError
 from feeders.feeder import Feeder
@@ -129,9 +130,11 @@ class Predictor:
         weights: Sequence[float] | None = None,
         device: str = "cpu",
         allow_import: Sequence[str] = (),
-        class_names: Sequence[str] | None = None,
+        class_names: str | None = None,
     ) -> Predictor:
         """The networks in checkpoints of this program (``checkpoints/best.pt``), or in one ``.onnx`` of its export.
+
+        ``class_names`` is a data set, or a file with one name a line, in place of those that they bring along.
 
         Raises:
             InputError: no such checkpoint, it names classes of other packages, or the files are of different classes.
@@ -146,7 +149,9 @@ class Predictor:
                 Stream(str(paths[0]), config_from(held, str(paths[0]), allow_import), held["data"], sizes)
                 for held, sizes in zip(graph.about["streams"], graph.sizes, strict=True)
             ]
-            return cls(streams, graph.about["weights"], class_names or graph.about["class_names"], graph)
+            brought = graph.about["class_names"]
+            names = names_of_classes(class_names, len(brought)) if class_names else brought
+            return cls(streams, graph.about["weights"], names, graph)
         streams = [load_stream(path, device, allow_import) for path in paths]
         counts = [int(stream.config.model_args.get("num_class", 0)) for stream in streams]
         if len(set(counts)) > 1:
@@ -158,7 +163,8 @@ class Predictor:
         each = list(weights or [1.0] * len(streams))
         if min(each) < 0 or not sum(each):
             raise InputError(f"fusion weights {each}: probabilities want weights of at least 0 that are not all 0")
-        return cls(streams, each, class_names or _names_of(streams, counts[0]))
+        names = names_of_classes(class_names, counts[0]) if class_names else _names_of(streams, counts[0])
+        return cls(streams, each, names)
 
     def __call__(self, clip: str | Path | Clip, name: str | None = None) -> Prediction:
         """What a recording (a file, or frames of OpenPose in a folder) or a prepared clip (C, T, V, M) is taken for.

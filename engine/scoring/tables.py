@@ -128,5 +128,5 @@ def names_of_classes(source: str | None, count: int) -> Sequence[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{source}: wanted one class name a line: {error}") from error
     if len(names) != count:
-        raise InputError(f"--class-names: {source} has {len(names)} names, the scores have {count}")
+        raise InputError(f"--class-names: {source} has {len(names)} names for {count} classes")
     return names

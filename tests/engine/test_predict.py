@@ -74,6 +74,20 @@ def test_the_command_says_what_a_store_holds(trained: Path, tiny: Any, capsys: p
     assert found[3]["predictions"][0]["class"] == str(best) == lines[1].split()[1]
 
 
+def test_class_names_are_a_data_set_or_a_file(
+    trained: Path, tiny: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [f"{tiny.folder / 'val_data_joint.npy'}:val03", "--weights", last(trained), "--top", "6", "--class-names"]
+    words = tmp_path / "words.txt"
+    words.write_text("sit\nstand\nwalk\nrun\njump\nwave\n", encoding="utf-8")
+    assert predict.run([*given, str(words)]) == 0
+    assert {line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]} == set(words.read_text().split())
+    with pytest.raises(InputError, match=r"--class-names: ntu60 has 60 names for 6 classes"):
+        predict.run([*given, "ntu60"])
+    with pytest.raises(InputError, match=r"class names are known of .*, not of 'nowhere.txt'"):
+        predict.run([*given, "nowhere.txt"])
+
+
 def test_a_checkpoint_needs_no_other_file(trained: Path, tiny: Any, tmp_path: Path, load: Any) -> None:
     content = load(Path(last(trained)))
     for part in ("train_feeder_args", "test_feeder_args"):

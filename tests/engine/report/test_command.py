@@ -74,7 +74,7 @@ def test_what_is_missing_is_said_on_the_page(
     ("flags", "wanted"),
     [
         (["{run}", "--class-names", "ntu61"], "class names are known of"),
-        (["{run}", "--class-names", "demo"], "--class-names: demo has 16 names, the scores have 2"),
+        (["{run}", "--class-names", "demo"], "--class-names: demo has 16 names for 2 classes"),
         (["{run}", "--pairs", "-1"], "--pairs: wanted a whole number of at least 0, got '-1'"),
         (["{run}", "--class-name", "demo"], "unknown argument '--class-name'; did you mean '--class-names'?"),
         (["{run}/none"], "wanted a work dir, there is no such folder"),

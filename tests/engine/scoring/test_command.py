@@ -148,7 +148,7 @@ def test_streams_in_another_order_give_the_same(work_dirs: Path, capsys: pytest.
         (["--scores", "joint", "bone", "--split", "val"], "--split names a part of the annotations in --ann-file"),
         (["--scores", "joint", "bone", "--folds", "5"], "--folds goes with --search"),
         (["--scores", "joint", "bone", "--search", "--folds", "61"], "60 samples cannot be split into 61 parts"),
-        (["--scores", "joint", "--report", "r", "--class-names", "ntu60"], "ntu60 has 60 names, the scores have 7"),
+        (["--scores", "joint", "--report", "r", "--class-names", "ntu60"], "ntu60 has 60 names for 7 classes"),
         (["--scores", "joint", "--report", "r", "--weights", "0"], "want weights that are not all 0"),
         (["--scores", "joint", "bone", "--softmax", "--out", "r", "--weights", "1", "-1"], "and none below 0"),
         (["--scores", "joint", "--against", "gone"], "gone: no such file or folder"),

@@ -77,7 +77,7 @@ def test_names_of_classes(tmp_path: Path) -> None:
     assert names_of_classes(str(tmp_path / "words.txt"), 3) == WORDS
     assert names_of_classes("ntu60", 60)[0] == "drink water"
     assert names_of_classes(None, 2) == ["0", "1"]
-    with pytest.raises(InputError, match="ntu60 has 60 names, the scores have 3"):
+    with pytest.raises(InputError, match="ntu60 has 60 names for 3 classes"):
         names_of_classes("ntu60", 3)
     with pytest.raises(InputError, match="did you mean 'ntu60'"):
         names_of_classes("ntu6", 60)

@@ -117,7 +117,7 @@ def test_a_confusion_matrix_is_drawn_from_fused_scores(tmp_path: Path, capsys: p
         (["--out", "a.png"], "name a clip to draw, or the --scores"),
         (["clip.npy", "--scores", "x", "--out", "a.png"], "name a clip to draw, or the --scores"),
         (["--scores", "x", "--out", "a.gif"], "must end in .png"),
-        (["--scores", "x", "--class-names", "ntu60", "--out", "a.png"], "ntu60 has 60 names, the scores have 2"),
+        (["--scores", "x", "--class-names", "ntu60", "--out", "a.png"], "ntu60 has 60 names for 2 classes"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(
