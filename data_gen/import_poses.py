@@ -102,6 +102,8 @@ def _samples(given: argparse.Namespace) -> tuple[Labels, list[Sample], list[str]
     """The labels of the recordings that are there, the recordings in the same order, and what is left out."""
     labels, folder = Path(given.labels), Path(given.poses)
     table = read_labels(labels, Path(given.classes) if given.classes else None)
+    if table.unused:
+        print(f"{labels}: not used: {', '.join(map(repr, table.unused))}")
     others = [path for path in (labels, given.classes, given.test_list, given.skeleton) if path]
     recordings = find_recordings(folder, frozenset(Path(path).resolve() for path in others))
     notes = missing_sentences(table, list(recordings), labels, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
 import unicodedata
@@ -16,6 +17,7 @@ import numpy as np
 from errors import InputError, did_you_mean
 
 _COLUMNS = ("name", "label", "subject", "split")
+_MISTYPED = 0.75  # how near to a column that is not there another is taken for it
 _SHOWN = 3
 _SPLIT = re.compile(r"[A-Za-z0-9_-]*")
 
@@ -24,7 +26,8 @@ _SPLIT = re.compile(r"[A-Za-z0-9_-]*")
 class Labels:
     """Recordings in the order of the file.
 
-    ``subjects`` and ``splits`` are None where the file has no such column; an empty split is none.
+    ``subjects`` and ``splits`` are None where the file has no such column; an empty split is none. ``unused`` are the
+    columns that mean nothing here.
     """
 
     names: list[str]
@@ -32,6 +35,7 @@ class Labels:
     class_names: list[str]
     subjects: list[str] | None
     splits: list[str] | None
+    unused: tuple[str, ...] = ()
 
     def only(self, held: Iterable[str]) -> Labels:
         """Without the recordings that are not ``held``."""
@@ -43,6 +47,7 @@ class Labels:
             self.class_names,
             self.subjects and [self.subjects[row] for row in rows],
             self.splits and [self.splits[row] for row in rows],
+            self.unused,
         )
 
 
@@ -66,14 +71,14 @@ class Division:
 
 
 def read_labels(path: Path, classes: Path | None = None) -> Labels:
-    """The labels in a CSV file with columns name and label, perhaps subject and split.
+    """The labels in a CSV file with columns name and label, perhaps subject and split, and others that are not used.
 
     A label is the name of a class or its number. Names are numbered in the order of ``classes``, a file with one a
     line, else in that of the alphabet; numbers count from 0, and without ``classes`` none may be left out.
 
     Raises:
-        InputError: no such file, another column, a name twice, an empty cell, an unknown class, or only one; it is
-            named.
+        InputError: no such file, a column that is not there or twice, a name twice, an empty cell, an unknown class, or
+            only one; it is named.
     """
     header, rows, lines = _rows(path)
     cells = {name: [row[header.index(name)] for row in rows] for name in header}
@@ -90,7 +95,8 @@ def read_labels(path: Path, classes: Path | None = None) -> Labels:
     labels, class_names = _classes(cells["label"], classes, path)
     if len(class_names) < 2:
         raise InputError(f"{path}: {class_names[0]!r} is the only class, and there is nothing to tell apart")
-    return Labels(cells["name"], labels, class_names, cells.get("subject"), cells.get("split"))
+    unused = tuple(name for name in header if name not in _COLUMNS)
+    return Labels(cells["name"], labels, class_names, cells.get("subject"), cells.get("split"), unused)
 
 
 def divide(table: Labels, division: Division, path: Path, everybody: Labels | None = None) -> list[str]:
@@ -176,13 +182,13 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     if len(rows) < 2:
         raise InputError(f"{path}: wanted a header and a row for each recording")
     header = rows[0]
-    for number, name in enumerate(header):
-        if name not in _COLUMNS or name in header[:number]:
-            hint = did_you_mean(name, _COLUMNS) if name not in _COLUMNS else "; it is there twice"
-            raise InputError(f"{path}: column {name!r}, wanted name, label and perhaps subject and split{hint}")
-    for name in ("name", "label"):
-        if name not in header:
-            raise InputError(f"{path}: there is no column {name!r}")
+    for name in _COLUMNS:
+        if header.count(name) > 1:
+            raise InputError(f"{path}: the column {name!r} is there twice")
+        near = difflib.get_close_matches(name, [other.lower() for other in header], n=1, cutoff=_MISTYPED)
+        if name not in header and (near or name in ("name", "label")):
+            got = ", ".join(repr(other) for other in header)
+            raise InputError(f"{path}: there is no column {name!r}, but {got}")
     for line, row in found.items():
         if len(row) != len(header):
             raise InputError(f"{path}: line {line} has {len(row)} cells, the header {len(header)}")

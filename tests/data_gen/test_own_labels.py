@@ -33,6 +33,12 @@ def test_names_are_numbered_in_the_order_of_the_alphabet(tmp_path: Path) -> None
     assert found == Labels(["a", "b", "c"], [1, 0, 1], ["kick, high", "wave"], ["s1", "s2", "s1"], None)
 
 
+def test_other_columns_are_not_used(tmp_path: Path) -> None:
+    found = read_labels(written(tmp_path, ",name,camera,label,frame\n0,a,2,wave,7\n1,b,,kick,\n"))
+    assert found == Labels(["a", "b"], [1, 0], ["kick", "wave"], None, None, ("", "camera", "frame"))
+    assert found.only(["b"]).unused == found.unused
+
+
 def test_numbers_are_classes_counted_from_0(tmp_path: Path) -> None:
     found = read_labels(
         written(tmp_path, "name,label,split\na,10,train\nb,0,\n" + "".join(f"c{n},{n},x\n" for n in range(10)))
@@ -58,9 +64,11 @@ def test_classes_come_from_a_file(tmp_path: Path) -> None:
         (None, "No such file"),
         ("", "wanted a header and a row for each recording"),
         ("name,label\n", "wanted a header and a row"),
-        ("name,lable\na,x\n", "column 'lable', wanted name, label and perhaps subject and split; did you"),
-        ("name,label,label\na,x,x\n", "column 'label', wanted name, label and perhaps subject and split; it is"),
-        ("name,subject\na,x\n", "there is no column 'label'"),
+        ("name,lable\na,x\n", "there is no column 'label', but 'name', 'lable'"),
+        ("name,label,label\na,x,x\n", "the column 'label' is there twice"),
+        ("name,subject\na,x\n", "there is no column 'label', but 'name', 'subject'"),
+        ("name,label,Subject\na,x,s\n", "there is no column 'subject', but 'name', 'label', 'Subject'"),
+        ("name,label,splits\na,x,s\n", "there is no column 'split', but 'name', 'label', 'splits'"),
         ("label\nx\n", "there is no column 'name'"),
         ("name,label\na,x\nb\n", "line 3 has 1 cells, the header 2"),
         ("name,label\na,x\n\nb,\nc,\n", "2 rows have no label, the first is in line 4"),
