@@ -16,7 +16,12 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 class Loader(yaml.SafeLoader):
-    """Plain data only, no key twice, and ``1e-3`` is a number (YAML 1.1 wants a point in it)."""
+    """Plain data only, no key twice, nothing within itself, and ``1e-3`` is a number (YAML 1.1 wants a point in it)."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node in self.recursive_objects:
+            raise yaml.constructor.ConstructorError(None, None, "an alias stands for what holds it", node.start_mark)
+        return super().construct_object(node, deep=True)  # so that what is still open is what holds this
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         plain = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -36,7 +41,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        InputError: missing, not YAML, a key twice, or not a mapping.
+        InputError: missing, not YAML, a key twice, an alias within what it stands for, or not a mapping.
     """
     try:
         content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=Loader)

@@ -259,6 +259,7 @@ def test_flags_win_over_the_file_over_its_bases_over_defaults(file: Any) -> None
         (["--save-score", "perhaps"], "--save-score: save_score is 'perhaps', wanted True or False"),
         (["--model-args", "num_class"], "--model-args: wanted key=value or a YAML mapping, got 'num_class'"),
         (["--model-args", "a=[1"], "--model-args: wanted key=value or a YAML mapping, got 'a=[1'"),
+        (["--model-args", "a=&x [*x]"], "--model-args: wanted key=value or a YAML mapping, got 'a=&x [*x]'"),
         (["--model-args", "5"], "--model-args: wanted key=value or a YAML mapping, got '5'"),
         (["--config", "gone.yaml"], "gone.yaml: no such file"),
         (["--checkpoint", "gone.pt"], "gone.pt: no such file"),

@@ -140,12 +140,24 @@ def test_the_stream_is_filled_into_the_work_dir_later(files: Any) -> None:
         ({"a": "seed: [1"}, "a.yaml: not valid YAML"),
         ({"a": "seed: 2020-13-45"}, "a.yaml: not valid YAML: month must be"),
         ({"a": "? [1, 2]\n: 3"}, "a.yaml: not valid YAML"),
+        ({"a": "model_args: &x {a: *x}"}, "a.yaml: not valid YAML: an alias stands for what holds it in .* line 1"),
+        ({"a": "step: &x [1, [2, *x]]"}, "a.yaml: not valid YAML: an alias stands for what holds it"),
+        ({"a": "base: b.yaml", "b": "model_args: &x {a: {b: &y [*x]}}"}, "b.yaml: not valid YAML: an alias stands"),
     ],
 )
 def test_bad_files_are_refused_in_one_line(files: Any, texts: dict[str, str], says: str) -> None:
     with pytest.raises(InputError, match=says) as caught:
         compose(files(**texts))
     assert "\n" not in str(caught.value)
+
+
+def test_an_alias_of_what_is_whole_is_fine(files: Any) -> None:
+    path = files(a="train_feeder_args: &x {a: &y [1]}\ntest_feeder_args: {<<: *x, b: *y}\nmodel_args: *x")
+    assert compose(path)[0] == {
+        "train_feeder_args": {"a": [1]},
+        "test_feeder_args": {"a": [1], "b": [1]},
+        "model_args": {"a": [1]},
+    }
 
 
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
