@@ -85,12 +85,15 @@ class DenseWorkshop(Workshop):
         for part in self.parts:
             members = self.members(part)
             kept = [row for row, sample in enumerate(members) if sample.key not in left_out]
-            counts[f"{self.out / part}_data_joint.npy"] = len(kept)
+            data, labels = self.out / f"{part}_data_joint.npy", self.out / f"{part}_label.pkl"
+            counts[str(data)] = len(kept)
             if self.array(part).exists():  # else it was delivered before a kill
                 _keep_rows(self.array(part), kept)
-                with atomic_write(self.out / f"{part}_label.pkl") as file:
-                    pickle.dump(([members[row].name for row in kept], [members[row].label for row in kept]), file)
-                os.replace(self.array(part), self.out / f"{part}_data_joint.npy")
+                data.parent.mkdir(parents=True, exist_ok=True)
+                labels.unlink(missing_ok=True)  # those of before would count for the new clips
+                os.replace(self.array(part), data)
+            with atomic_write(labels) as file:
+                pickle.dump(([members[row].name for row in kept], [members[row].label for row in kept]), file)
         self.take_down()
         return counts
 

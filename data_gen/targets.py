@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from clips.dense import new_array, row_writer
-from clips.files import atomic_write, sync
+from clips.files import atomic_path, sync
 from clips.streams import Clip
 from clips.whole import Place, Whole
 from clips.write.compact import Piece, write_store
@@ -114,9 +114,11 @@ def to_dense(chosen: Selection, out: Path, given: argparse.Namespace) -> list[st
                 missing = ((0, 0), (0, frames - clip.shape[1]), (0, 0), (0, bodies - clip.shape[3]))
                 write(number, np.pad(clip, missing))
         sync(beside)
-        with atomic_write(part.with_name(f"{part.name}_label.pkl")) as file:
-            pickle.dump((chosen.names(places), chosen.labels(places)), file)
-        os.replace(beside, target)
+        labels = part.with_name(f"{part.name}_label.pkl")
+        with atomic_path(labels) as new_labels:
+            new_labels.write_bytes(pickle.dumps((chosen.names(places), chosen.labels(places))))
+            labels.unlink(missing_ok=True)  # those of before would count for the new clips
+            os.replace(beside, target)
     return [
         *([f"dense files have one length: {len(shorter)} clips got empty frames up to {frames}"] if shorter else []),
         *_about_pictures(chosen),

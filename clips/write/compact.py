@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from clips.compact import ABOUT, FORMAT, INDEX, VALUES, tracks_of
-from clips.files import atomic_path, atomic_write, write_text
+from clips.files import atomic_path, atomic_write, sync
 from clips.streams import Clip
 
 
@@ -53,6 +53,9 @@ def write_store(
 ) -> None:
     """Put saved pieces together; ``store.json`` comes last, and only with it the folder is a store.
 
+    That of a store which is written over goes first, once all is there that takes its place: files of two stores never
+    count as one.
+
     Args:
         folder: where to.
         pieces: files of ``Piece.save``, in order.
@@ -73,9 +76,6 @@ def write_store(
             tracks.append(rows)
     table = np.concatenate([*tracks, np.zeros((0, 5), np.int64)])
     total = int(table[:, 3].sum()) * about["channels"] * about["joints"]
-    with atomic_write(folder / VALUES) as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (total,)})
-        _pour(file, pieces)
     arrays: dict[str, Any] = {
         "names": np.array(names, dtype=str) if names else np.zeros(0, "U1"),
         "labels": np.array(labels, np.int64),
@@ -83,10 +83,21 @@ def write_store(
         "tracks": table,
         **{f"split/{name}": np.array(rows, np.int64) for name, rows in splits.items()},
     }
-    with atomic_path(folder / INDEX) as beside:
-        np.savez_compressed(beside, **arrays)
     counts = {name: len(rows) for name, rows in splits.items()}
-    write_text(folder / ABOUT, json.dumps({"format": FORMAT, **about, "clips": len(names), "splits": counts}, indent=2))
+    text = json.dumps({"format": FORMAT, **about, "clips": len(names), "splits": counts}, indent=2)
+    with (  # they take their places from the last to the first
+        atomic_path(folder / ABOUT) as description,
+        atomic_path(folder / INDEX) as index,
+        atomic_path(folder / VALUES) as values,
+    ):
+        with open(values, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (total,)})
+            _pour(file, pieces)
+        np.savez_compressed(index, **arrays)
+        description.write_text(text, encoding="utf-8")
+        for beside in (values, index, description):
+            sync(beside)
+        (folder / ABOUT).unlink(missing_ok=True)
 
 
 def _pour(file: BinaryIO, pieces: Iterable[Path]) -> None:
