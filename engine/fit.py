@@ -244,7 +244,7 @@ def _finish(run: Run, evaluation: Evaluation) -> None:
         f"last epoch: top-1 {evaluation.accuracy():.2%} "
         f"(best on the test part: {progress.best_accuracy:.2%} after epoch {progress.best_epoch}){skipped}"
     )
-    top_k = {f"top{k}": evaluation.accuracy(k) for k in config.show_topk}
+    top_k = {f"top{k}": evaluation.accuracy(k) for k in dict.fromkeys((1, *config.show_topk))}
     best = {"epoch": progress.best_epoch, "top1": progress.best_accuracy}
     result = {
         "last": {"epoch": progress.epoch, "loss": evaluation.loss, **top_k},

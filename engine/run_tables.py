@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.config import TYPES, make_config
+from engine.results import Result, read_result
 from engine.scoring.fusion import fused_scores
 from engine.scoring.metrics import top_k_accuracy
 from engine.yaml_files import read_yaml
@@ -29,10 +30,14 @@ class Row:
     work_dir: Path
     published: float | None
 
-    def result(self) -> dict[str, Any] | None:
-        """What the run came to; None while it is not at its end."""
+    def result(self) -> Result | None:
+        """What the run came to; None while it is not at its end.
+
+        Raises:
+            InputError: ``result.json`` is damaged.
+        """
         path = self.work_dir / "result.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        return read_result(path) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -151,8 +156,7 @@ def markdown(table: Table) -> str:
         result = row.result()
         last = best = _NOT_YET
         if result is not None:
-            last = f"{result['last']['top1']:.2%}"
-            best = f"{result['best_on_test_part']['top1']:.2%} ({result['best_on_test_part']['epoch']})"
+            last, best = f"{result.last.top1:.2%}", f"{result.best.top1:.2%} ({result.best.epoch})"
         lines.append(f"| {row.network} | {row.stream} | {_published(row.published)} | {last} | {best} |")
     for fusion in table.fusions:
         words = ":".join(f"{weight:g}" for weight in fusion.weights)
@@ -165,9 +169,12 @@ def markdown(table: Table) -> str:
 
 def _fused(fusion: Fusion) -> float | None:
     """The accuracy of the fused last epochs; None while a stream is not at its end."""
-    if any(row.result() is None for row in fusion.rows):
-        return None
-    files = [row.work_dir / f"epoch{(row.result() or {})['last']['epoch']}_test_score.pkl" for row in fusion.rows]
+    files = []
+    for row in fusion.rows:
+        result = row.result()
+        if result is None:
+            return None
+        files.append(row.work_dir / f"epoch{result.last.epoch}_test_score.pkl")
     scores, truth = fused_scores(files, list(fusion.weights), softmax=fusion.softmax)
     return top_k_accuracy(scores.values, truth, 1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from engine.config import Config
 from engine.distributed import World
+from engine.results import read_result
 from engine.run import run
 from engine.stopping import NothingLeft
 from engine.workdir import WorkDir, write_result
@@ -32,8 +32,8 @@ def run_seeds(config: Config, origin: Mapping[str, str]) -> dict[str, Any]:
         one = replace(config, seed=seed, seeds=[], work_dir=str(folder / f"seed{seed}"))
         with suppress(NothingLeft):
             run(one, origin)
-        results.append(json.loads((folder / f"seed{seed}" / "result.json").read_text(encoding="utf-8")))
-    last, best = ([100 * r[part]["top1"] for r in results] for part in ("last", "best_on_test_part"))
+        results.append(read_result(folder / f"seed{seed}" / "result.json"))
+    last, best = [100 * each.last.top1 for each in results], [100 * each.best.top1 for each in results]
     summary = {"seeds": config.seeds, "last": _figures(last), "best_on_test_part": _figures(best)}
     if World.of_environment().main:
         write_result(folder / "seeds.json", summary)

@@ -11,9 +11,10 @@ from typing import Any
 
 from clips.streams import stream_of_file
 from engine.config import Config, make_config
+from engine.results import read_json
 from engine.scoring.scores import find_scores
 from engine.yaml_files import read_yaml
-from errors import InputError, in_a_line
+from errors import InputError
 
 MOST_POINTS = 2000  # of a curve; more cannot be told apart on a page
 
@@ -95,7 +96,7 @@ def _look_into(path: Path) -> WorkFolder:
     if not path.is_dir():
         raise InputError(f"{path}: wanted a work dir, there is no such folder")
     notes: list[str] = []
-    seeds = _read_json(path / "seeds.json")
+    seeds = _json_at(path / "seeds.json")
     if seeds:
         first = next((seed for seed in seeds.get("seeds", ()) if (path / f"seed{seed}").is_dir()), None)
         if first is None:
@@ -114,8 +115,8 @@ def _look_into(path: Path) -> WorkFolder:
         notes.append(f"{path}: there is no {prefix}config.yaml, so neither its clips nor its network are known")
     elif weights is None:
         notes.append(f"{path}: the weights that gave the scores are not there, so its network cannot be looked into")
-    facts = _read_json(path / f"{prefix}run.json")
-    result = _read_json(trained_in / "result.json")
+    facts = _json_at(path / f"{prefix}run.json")
+    result = _json_at(trained_in / "result.json")
     return WorkFolder(path, path.name, scores, config, facts, result, seeds, curves, weights, notes)
 
 
@@ -150,16 +151,8 @@ def _run_of(weights: Path | None) -> Iterable[Path]:
     return [weights.parent.parent] if weights and weights.parent.name in ("weights", "checkpoints") else []
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
-        raise InputError(f"{path}: not readable as JSON: {in_a_line(error)}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: wanted a JSON object, got {type(content).__name__}")
-    return content
+def _json_at(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
 
 
 def _named(found: Sequence[WorkFolder]) -> list[WorkFolder]:

@@ -56,6 +56,18 @@ def test_published_and_measured_stand_in_columns_of_their_own(tmp_path: Path) ->
     assert "| MS-G3D | two streams, 1:3 | 91.5 % | 75.00% | |" in text
 
 
+@pytest.mark.parametrize("text", ['{"last": ', '{"last": {"epoch": 3, "top1": 0.5}}'])
+def test_a_damaged_result_is_said_before_anything_is_trained(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce, "_call", lambda command: pytest.fail("it was trained"))
+    path = tmp_path / "w" / "ms-g3d_bone" / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"^{path}: "):
+        reproduce.run([str(written(tmp_path, NETWORK)), "--work-dir", str(tmp_path / "w")])
+
+
 def test_a_run_is_a_command_that_goes_on(tmp_path: Path) -> None:
     flags = {"num_epoch": 2, "model_args": {"widths": [6, 12, 12]}, "nesterov": True, "step": [1, 2]}
     table = read_table(written(tmp_path, {**NETWORK, "flags": {"num_epoch": 5}}, flags=flags), tmp_path / "w")

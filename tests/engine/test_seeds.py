@@ -36,6 +36,17 @@ def test_one_seed_has_no_deviation(tiny: Any, run_main: Any, light: Any, tmp_pat
     assert "±" not in done.out[-2]
 
 
+def test_a_damaged_result_of_a_seed_is_one_sentence(tiny: Any, run_main: Any, light: Any, tmp_path: Any) -> None:
+    config = tiny.write(tmp_path / "c.yaml", **light, num_epoch=1)
+    flags = ["--config", config, "--work-dir", tmp_path / "w", "--seeds", 3]
+    assert run_main(*flags).code == 0
+    result = tmp_path / "w" / "seed3" / "result.json"
+    result.write_text('{"last": ')
+    done = run_main(*flags, "--resume", "auto")
+    assert (done.code, len(done.err)) == (2, 1)
+    assert done.err[0].startswith(f"error: {result}: not readable as JSON")
+
+
 @pytest.mark.parametrize("flags", [["--seeds", 1, 1], ["--seeds", 1, "--phase", "test", "--weights", "a.pt"]])
 def test_what_no_seeds_can_be_trained_with_is_refused(
     tiny: Any, run_main: Any, light: Any, tmp_path: Any, flags: list[Any]
