@@ -10,6 +10,7 @@ import numpy as np
 
 from clips.one import OneClip
 from clips.read.anything import is_recording, read_clip
+from clips.read.poses import recording_name
 from clips.store import Store, open_store
 from clips.streams import Clip
 from engine.build import LabelledClips, build_feeder
@@ -31,7 +32,7 @@ def find_clip(
     path, name = (source, "") if Path(source).exists() else source.partition(":")[::2]
     if is_recording(Path(path)):
         clip, skeleton = read_clip(Path(path), find_layout(layout) if layout else None, lineage)
-        return clip, _fitting(clip, skeleton, path), Path(path).stem
+        return clip, _fitting(clip, skeleton, path), recording_name(Path(path))
     if lineage is not None:
         raise InputError(f"{path}: lineages differ for .skeleton files of NTU RGB+D alone")
     store, numbers = open_named(path, name, label_path)

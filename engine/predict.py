@@ -10,17 +10,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
 from clips.read.anything import is_recording
+from clips.read.poses import recording_name
 from clips.streams import stream_of_file
 from command_line import Parser, exit_code, whole_number
 from engine.clip_sources import open_named
 from engine.live.stream import Live, run_stream
 from engine.predictor import Prediction, Predictor
 from errors import InputError
+
+_SHOWN = 3  # entries of a folder that are named; all are counted
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -89,6 +92,8 @@ def _parser() -> Parser:
 def named_clips(source: str) -> Iterator[tuple[str, Any]]:
     """The clips that an argument means: (name, what the predictor takes, or a function that gives it).
 
+    What in a folder is no recording is counted on stderr.
+
     Raises:
         InputError: there is no such file, clip or recording.
     """
@@ -96,18 +101,40 @@ def named_clips(source: str) -> Iterator[tuple[str, Any]]:
     if not Path(path).exists():
         raise InputError(f"{path}: no such file or folder")
     if is_recording(Path(path)):
-        yield Path(path).stem, path
+        yield recording_name(Path(path)), path
     elif Path(path).is_dir() and not (Path(path) / "store.json").is_file():
-        inside = sorted(entry for entry in Path(path).iterdir() if not entry.name.startswith("."))
-        recordings = [entry for entry in inside if is_recording(entry)]
-        if not recordings:
-            raise InputError(f"{path}: there are no recordings in it")
-        yield from ((entry.stem, str(entry)) for entry in recordings)
+        yield from _in_folder(Path(path))
     else:
         if stream_of_file(path) not in (None, "joint"):
             raise InputError(f"{path}: the streams are made of joints; name the file of joints beside it")
         store, numbers = open_named(path, name)
         yield from ((store.names[number], partial(store.clip, number)) for number in numbers)
+
+
+def _in_folder(folder: Path) -> list[tuple[str, Any]]:
+    """Its recordings, as in ``named_clips``; one that is damaged says so when its turn comes."""
+    found: list[tuple[str, Any]] = []
+    others = []
+    for entry in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
+        try:
+            taken = is_recording(entry)
+        except InputError as error:
+            found.append((recording_name(entry), partial(_refuse, error)))
+            continue
+        if taken:
+            found.append((recording_name(entry), str(entry)))
+        else:
+            others.append(entry.name)
+    if not found:
+        raise InputError(f"{folder}: there are no recordings in it")
+    if others:
+        more = ", ..." if len(others) > _SHOWN else ""
+        print(f"{folder}: {len(others)} entries are no recordings: {', '.join(others[:_SHOWN])}{more}", file=sys.stderr)
+    return found
+
+
+def _refuse(error: InputError) -> NoReturn:
+    raise error
 
 
 def as_json(name: str, prediction: Prediction, top: int) -> str:

@@ -90,7 +90,7 @@ def prepared(path: Path, facts: Mapping[str, Any], layout: SkeletonLayout | None
     """
     skeleton = layout or skeleton_of(facts)
     lineage = facts.get("lineage")
-    if path.suffix == ".skeleton":
+    if path.suffix.lower() == ".skeleton":
         if lineage not in LINEAGES:
             raise InputError(
                 f"{path}: the network did not learn from recordings of NTU RGB+D, but of lineage {lineage!r}"

@@ -18,7 +18,7 @@ from clips.read.smarthome import read_smarthome
 from clips.read.ucla import read_recording
 from clips.smarthome import agcn_clip, unik_clip
 from clips.streams import Clip
-from errors import InputError
+from errors import InputError, in_a_line
 from graph.layout import SkeletonLayout
 from graph.layouts import find_layout
 
@@ -50,12 +50,17 @@ def as_prepared(
 
 
 def is_recording(path: Path) -> bool:
-    """Whether this is a file, or a folder of frames, of one recording, and not a set of clips."""
+    """Whether this is a file, or a folder of frames, of one recording, and not a set of clips.
+
+    Raises:
+        InputError: it is damaged, so that nobody can tell.
+    """
     if path.is_dir():
         return not (path / "store.json").is_file() and any("people" in _keys(file) for file in _frames(path)[:1])
-    if path.suffix in (".pkl", ".pickle"):
+    suffix = path.suffix.lower()
+    if suffix in (".pkl", ".pickle"):
         return any(key in _keys(path) for key in ("smpl_poses", "keypoints3d", "keypoints3d_optim"))
-    return path.suffix in (".skeleton", ".json", ".csv") or (path.suffix == ".npy" and _dimensions(path) in (3, 4))
+    return suffix in (".skeleton", ".json", ".csv") or (suffix == ".npy" and _dimensions(path) in (3, 4))
 
 
 def read_clip(
@@ -73,9 +78,10 @@ def read_clip(
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if lineage is not None and path.suffix != ".skeleton":
+    is_skeleton = path.suffix.lower() == ".skeleton"
+    if lineage is not None and not is_skeleton:
         raise InputError(f"{path}: lineages differ for .skeleton files of NTU RGB+D alone")
-    if path.suffix == ".skeleton":
+    if is_skeleton:
         recording = read_ntu(path)
         clip = as_prepared(recording, lineage) if lineage else strongest_bodies(recording)
         return clip.astype(np.float32), layout or find_layout("ntu-rgb+d")
@@ -103,10 +109,10 @@ def read_clip(
 
 def _keys(path: Path) -> set[str]:
     """The names in the dictionary that a JSON file or a pickle holds; none where it holds something else."""
-    content = None
-    if path.suffix == ".json" and path.is_file():
+    content, suffix = None, path.suffix.lower()
+    if suffix == ".json" and path.is_file():
         content = read_json(path)
-    elif path.suffix in (".pkl", ".pickle") and path.is_file() and path.stat().st_size < _LARGE:
+    elif suffix in (".pkl", ".pickle") and path.is_file() and path.stat().st_size < _LARGE:
         content = read_pickle(path)
     return {str(key) for key in content} if isinstance(content, dict) else set()
 
@@ -116,8 +122,10 @@ def _frames(folder: Path) -> list[Path]:
 
 
 def _dimensions(path: Path) -> int:
-    """How many axes an array file has; 0 where it is none."""
+    """How many axes an array file has; 0 where there is no such file."""
+    if not path.is_file():
+        return 0
     try:
         return int(np.lib.format.open_memmap(path, mode="r").ndim)
-    except (OSError, ValueError):
-        return 0
+    except Exception as error:  # damaged bytes can make NumPy raise nearly anything
+        raise InputError(f"{path}: not a readable .npy array: {in_a_line(error)}") from error

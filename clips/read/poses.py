@@ -30,8 +30,6 @@ _MAGIC = b"\x93NUMPY"
 def find_recordings(folder: Path, others: frozenset[Path] = frozenset()) -> dict[str, Path]:
     """The recordings in a folder by name, in the order of their names; ``others`` are files that are none.
 
-    Names are composed (NFC), as people type them; macOS's disks take letters and accents apart.
-
     Raises:
         InputError: no such folder, nothing in it, or two recordings of one name.
     """
@@ -44,13 +42,21 @@ def find_recordings(folder: Path, others: frozenset[Path] = frozenset()) -> dict
         is_folder = path.is_dir()
         if path.name.startswith(".") or path.resolve() in others or not (is_folder or path.suffix.lower() in SUFFIXES):
             continue
-        name = unicodedata.normalize("NFC", path.name if is_folder else path.stem)
+        name = recording_name(path)
         if name in found:
             raise InputError(f"{folder}: {found[name].name} and {path.name} are two recordings of one name")
         found[name] = path
     if not found:
         raise InputError(f"{folder}: there are no recordings: folders of OpenPose's files, .csv, .json or .npy")
     return found
+
+
+def recording_name(path: Path) -> str:
+    """The name of a recording: of its file without the ending, or of its folder.
+
+    Names are composed (NFC), as people type them; macOS's disks take letters and accents apart.
+    """
+    return unicodedata.normalize("NFC", path.name if path.is_dir() else path.stem)
 
 
 def read_poses(path: Path, layout: SkeletonLayout, dims: int | None = None) -> Poses:

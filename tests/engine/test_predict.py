@@ -160,6 +160,32 @@ def test_damaged_clips_are_named_and_the_rest_goes_on(
             predict.run([*argv, "--weights", last(trained)])
 
 
+def test_every_entry_of_a_folder_is_predicted_damaged_or_counted(
+    trained: Path, tmp_path: Path, load: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "poses"
+    (folder / "open").mkdir(parents=True)
+    poses = np.random.default_rng(0).normal(size=(6, 5, 3))
+    np.save(folder / "good.npy", poses)
+    (folder / "good.npy").rename(folder / "CAPITALS.NPY")
+    (folder / "fine.json").write_text(json.dumps(poses.tolist()))
+    (folder / "damaged.npy").write_bytes(b"no array")
+    (folder / "z.pkl").write_bytes(b"no pickle")
+    (folder / "open" / "frame_000.json").write_text("{no")
+    (folder / "notes.txt").write_text("squats")
+    np.save(folder / "train_data_joint.npy", np.zeros((2, 3, 6, 5, 1)))
+    content = load(Path(last(trained)))
+    content["data"] |= {"lineage": "own", "bodies": 2, "dims": 3}
+    torch.save(content, tmp_path / "own.pt")
+    assert predict.run([str(folder), "--weights", str(tmp_path / "own.pt"), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["clip"] for line in out.splitlines()] == ["CAPITALS", "fine"]
+    assert err.count("error: ") == 3
+    assert all(f"{name}: not " in err for name in ("damaged.npy", "z.pkl", "frame_000.json"))
+    assert "3 of 5 clips could not be read" in err
+    assert f"{folder}: 2 entries are no recordings: notes.txt, train_data_joint.npy" in err
+
+
 def test_a_recording_is_prepared_as_the_data_set_was(tmp_path: Path) -> None:
     path = tmp_path / "S001C001P001R001A001.skeleton"
     path.write_text(skeleton_text(make(1, 1, 1, 1)[1]))

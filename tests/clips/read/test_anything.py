@@ -97,3 +97,23 @@ def test_sets_of_clips_are_no_recordings(tmp_path: Path) -> None:
     assert not any(map(is_recording, (dense, pyskl, tmp_path / "store", tmp_path, tmp_path / "nothing.npy")))
     with pytest.raises(InputError, match=r"nothing.npy: no such file or folder"):
         read_clip(tmp_path / "nothing.npy")
+
+
+def test_endings_may_be_in_capitals(tmp_path: Path) -> None:
+    copies = {SKELETON: "A.SKELETON", KINETICS: "B.JSON"}
+    for path, name in copies.items():
+        (tmp_path / name).write_bytes(path.read_bytes())
+        assert is_recording(tmp_path / name)
+        np.testing.assert_array_equal(read_clip(tmp_path / name)[0], read_clip(path)[0])
+    np.save(tmp_path / "c.npy", np.ones((4, 17, 2)))
+    (tmp_path / "c.npy").rename(tmp_path / "C.NPY")
+    assert is_recording(tmp_path / "C.NPY")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.pkl", "open/frame_000.json"])
+def test_what_is_damaged_is_neither_a_recording_nor_none(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"{damaged")
+    with pytest.raises(InputError, match=f"{path.name}: not "):
+        is_recording(path if path.parent == tmp_path else path.parent)
