@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from engine.config import TYPES, make_config
 from engine.results import Result, read_result
 from engine.scoring.fusion import fused_scores
 from engine.scoring.metrics import top_k_accuracy
-from engine.yaml_files import read_yaml
+from engine.table_values import entries, fused_streams, known, mapping, text, truth
+from engine.yaml_files import Loader, read_yaml
 from errors import InputError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOT_YET = "–"
+_OF_THE_TABLE = ("phase", "stream", "work_dir", "resume", "seeds", "checkpoint", "start_epoch", "describe")
 
 
 @dataclass(frozen=True)
@@ -75,61 +79,72 @@ def read_table(path: str | Path, work_dir: Path) -> Table:
             fusions:
               - {name: two streams, streams: [joint, bone], weights: [1, 1], published: 91.5}
 
-    ``flags`` may stand at a network too; ``softmax: true`` at a fusion fuses probabilities.
+    ``flags`` may stand at a network too, but none that make another run of it (``stream``, ``work_dir`` and the like);
+    ``softmax: true`` at a fusion fuses probabilities.
 
     Raises:
         InputError: something is missing, unknown or of another kind; it is named.
     """
     content = read_yaml(path)
-    _known(content, ("title", "flags", "networks"), str(path))
+    known(content, ("title", "flags", "networks"), str(path))
     rows: list[Row] = []
     fusions: list[Fusion] = []
-    for number, network in enumerate(_list(content, "networks", str(path))):
+    of_all = _flags(content, str(path))
+    for number, network in enumerate(entries(content, "networks", str(path))):
         where = f"{path}, networks[{number}]"
-        _known(network, ("name", "config", "flags", "streams", "fusions"), where)
-        name = _text(network, "name", where)
-        flags = {**_mapping(content, "flags", str(path)), **_mapping(network, "flags", where)}
+        known(network, ("name", "config", "flags", "streams", "fusions"), where)
+        name, config = text(network, "name", where), text(network, "config", where)
+        flags = {**of_all, **_flags(network, where)}
         own = {
             stream: Row(
                 name,
                 stream,
-                _command(_text(network, "config", where), stream, flags, place := work_dir / f"{slug(name)}_{stream}"),
+                _command(config, stream, flags, place := work_dir / f"{slug(name)}_{stream}"),
                 place,
                 _percent(published, f"{where}: streams: {stream}"),
             )
-            for stream, published in _mapping(network, "streams", where).items()
+            for stream, published in mapping(network, "streams", where).items()
         }
         if not own:
             raise InputError(f"{where}: streams is missing: name at least one, such as joint")
         rows += own.values()
-        fusions += [_fusion(given, name, own, where) for given in _list(network, "fusions", where, ())]
+        given = entries(network, "fusions", where, ())
+        fusions += [_fusion(one, name, own, f"{where}, fusions[{at}]") for at, one in enumerate(given)]
     if len({row.work_dir for row in rows}) < len(rows):
         raise InputError(f"{path}: two networks have the same name")
     return Table(str(content.get("title", Path(path).stem)), rows, fusions)
 
 
-def _fusion(given: Mapping[str, Any], network: str, rows: Mapping[str, Row], where: str) -> Fusion:
-    _known(given, ("name", "streams", "weights", "softmax", "published"), f"{where}: fusions")
-    streams = _list(given, "streams", f"{where}: fusions", tuple(rows))
-    for stream in streams:
-        if stream not in rows:
+def _fusion(given: Any, network: str, rows: Mapping[str, Row], where: str) -> Fusion:
+    known(given, ("name", "streams", "weights", "softmax", "published"), where)
+    streams, weights = fused_streams(given, rows, where)
+    name = text(given, "name", where, " + ".join(streams))
+    published = _percent(given.get("published"), where)
+    return Fusion(network, name, [rows[s] for s in streams], weights, truth(given, "softmax", where), published)
+
+
+def _flags(content: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The settings in ``flags``, found to be such as every run may have.
+
+    Raises:
+        InputError: one is unknown, of another kind, the table's own affair, or nothing that a command line can say.
+    """
+    flags = mapping(content, "flags", where)
+    for key, value in flags.items():
+        if key not in TYPES:
+            raise InputError(f"{where}: flags: unknown setting {key!r}{did_you_mean(key, TYPES)}")
+        if key in _OF_THE_TABLE:
             raise InputError(
-                f"{where}: fusions name stream {stream!r}, which is not trained{did_you_mean(stream, rows)}"
+                f"{where}: flags: {key} cannot be set: a row trains one stream from the beginning in its own folder"
             )
-    weights = _list(given, "weights", f"{where}: fusions", [1.0] * len(streams))
-    if len(weights) != len(streams) or not all(isinstance(weight, (int, float)) for weight in weights):
-        raise InputError(f"{where}: fusions: wanted a number for each of {len(streams)} streams, got {weights!r}")
-    name = str(given.get("name", " + ".join(streams)))
-    published = _percent(given.get("published"), f"{where}: fusions: published")
-    return Fusion(network, name, [rows[s] for s in streams], weights, bool(given.get("softmax")), published)
+        if not _can_be_said(value):
+            raise InputError(f"{where}: flags: {key} is {value!r}, which no command line can say: leave it out")
+    make_config(flags, dict.fromkeys(flags, f"{where}: flags"))
+    return flags
 
 
 def _command(config: str, stream: str, flags: Mapping[str, Any], work_dir: Path) -> tuple[str, ...]:
     """The arguments of Python that train a stream, or go on with it."""
-    unknown = [key for key in flags if key not in TYPES]
-    if unknown:
-        raise InputError(f"flags: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], TYPES)}")
-    make_config(flags, dict.fromkeys(flags, "flags"))
     if not Path(config).is_file() and (ROOT / config).is_file():
         config = str(ROOT / config)
     words: list[str] = []
@@ -141,7 +156,17 @@ def _command(config: str, stream: str, flags: Mapping[str, Any], work_dir: Path)
 
 
 def _word(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, (dict, bool)) else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, bool)) else str(value)
+
+
+def _can_be_said(value: Any) -> bool:
+    """Whether ``value`` comes out of ``_word`` as it went in: there is none for null, an empty list, or a date."""
+    if not isinstance(value, dict):
+        return value is not None and value != []
+    try:
+        return bool(yaml.load(_word(value), Loader=Loader) == value)
+    except (TypeError, ValueError, yaml.YAMLError):
+        return False
 
 
 def markdown(table: Table) -> str:
@@ -186,34 +211,6 @@ def slug(name: str) -> str:
 
 def _published(value: float | None) -> str:
     return "" if value is None else f"{value:g} %"
-
-
-def _known(content: Any, keys: Sequence[str], where: str) -> None:
-    if not isinstance(content, Mapping):
-        raise InputError(f"{where}: wanted a mapping of {', '.join(keys)}, got {content!r}")
-    for key in content:
-        if key not in keys:
-            raise InputError(f"{where}: unknown key {key!r}{did_you_mean(str(key), keys)}")
-
-
-def _text(content: Mapping[str, Any], key: str, where: str) -> str:
-    if not isinstance(content.get(key), str):
-        raise InputError(f"{where}: {key} is {content.get(key)!r}, wanted text")
-    return str(content[key])
-
-
-def _mapping(content: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    value = content.get(key) or {}
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise InputError(f"{where}: {key} is {value!r}, wanted a mapping of names")
-    return value
-
-
-def _list(content: Mapping[str, Any], key: str, where: str, default: Sequence[Any] | None = None) -> Sequence[Any]:
-    value = content.get(key, default)
-    if not isinstance(value, (list, tuple)):
-        raise InputError(f"{where}: {key} is {value!r}, wanted a list")
-    return value
 
 
 def _percent(value: Any, where: str) -> float | None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from engine import reproduce
+from engine.flags import parse
 from engine.run_tables import markdown, read_table
 from engine.scoring.scores import save_scores
 from errors import InputError
@@ -69,7 +71,13 @@ def test_a_damaged_result_is_said_before_anything_is_trained(
 
 
 def test_a_run_is_a_command_that_goes_on(tmp_path: Path) -> None:
-    flags = {"num_epoch": 2, "model_args": {"widths": [6, 12, 12]}, "nesterov": True, "step": [1, 2]}
+    flags: dict[str, Any] = {
+        "num_epoch": 2,
+        "model_args": {"widths": [6, 12, 12]},
+        "nesterov": True,
+        "step": [1, 2],
+        "train_feeder_args": {"mixed": [None, 1e-7, "ü 😀", "5", "2020-01-02"]},
+    }
     table = read_table(written(tmp_path, {**NETWORK, "flags": {"num_epoch": 5}}, flags=flags), tmp_path / "w")
     joint, bone = table.rows
     assert joint.command[1:9] == (
@@ -77,6 +85,7 @@ def test_a_run_is_a_command_that_goes_on(tmp_path: Path) -> None:
         *("--work-dir", str(tmp_path / "w" / "ms-g3d_joint"), "--resume", "auto"),
     )
     assert '--num-epoch 5 --model-args {"widths": [6, 12, 12]} --nesterov true --step 1 2' in " ".join(bone.command)
+    assert parse(bone.command[1:])[0].train_feeder_args["mixed"] == flags["train_feeder_args"]["mixed"]
 
 
 @pytest.mark.parametrize(
@@ -88,16 +97,63 @@ def test_a_run_is_a_command_that_goes_on(tmp_path: Path) -> None:
         ({"config": "x", "streams": {"joint": 1}}, {}, "name is None, wanted text"),
         (NETWORK, {"flags": {"num_epochs": 3}}, "flags: unknown setting 'num_epochs'; did you mean 'num_epoch'"),
         (NETWORK, {"flags": {"num_epoch": 0}}, "flags: num_epoch is 0, wanted at least 1"),
-        ({**NETWORK, "fusions": [{"streams": ["joints"]}]}, {}, "'joints', which is not trained; did you mean 'joint'"),
-        ({**NETWORK, "fusions": [{"weights": [1]}]}, {}, r"wanted a number for each of 2 streams, got \[1\]"),
+        (NETWORK, {"flags": "fast"}, "flags is 'fast', wanted a mapping of names"),
+        (NETWORK, {"flags": {"weights": None}}, "flags: weights is None, which no command line can say: leave it out"),
+        (
+            {**NETWORK, "flags": {"freeze": []}},
+            {},
+            r"networks\[0\]: flags: freeze is \[\], which no command line can say",
+        ),
+        (NETWORK, {"flags": {"model_args": {"a": date(2020, 1, 2)}}}, "flags: model_args is .*, which no command line"),
+        (NETWORK, {"flags": {"model_args": {"a": float("nan")}}}, "flags: model_args is .*, which no command line"),
+        (NETWORK, {"flags": {"model_args": {"a": {1: 2}}}}, "flags: model_args is .*, which no command line"),
+        ({**NETWORK, "fusions": [{"streams": ["joints"]}]}, {}, "streams has 'joints', .*; did you mean 'joint'"),
+        ({**NETWORK, "fusions": [{"streams": [["joint"]]}]}, {}, r"streams has \['joint'\], wanted joint, bone"),
+        (
+            {**NETWORK, "fusions": [{"streams": []}]},
+            {},
+            r"fusions\[0\]: streams is \[\], wanted at least one of joint, b",
+        ),
+        ({**NETWORK, "fusions": [{"weights": [1]}]}, {}, r"weights is \[1\], wanted a finite number for each of 2 st"),
+        (
+            {**NETWORK, "fusions": [{"weights": [1, float("nan")]}]},
+            {},
+            r"weights is \[1, nan\], wanted a finite number",
+        ),
+        (
+            {**NETWORK, "fusions": [{"weights": [1, float("inf")]}]},
+            {},
+            r"weights is \[1, inf\], wanted a finite number",
+        ),
+        ({**NETWORK, "fusions": [{"weights": [1, 10**400]}]}, {}, r"weights is .*, wanted a finite number"),
+        ({**NETWORK, "fusions": [{"weights": [True, 1]}]}, {}, r"weights is .*, wanted a finite number"),
+        ({**NETWORK, "fusions": [{"weights": [0, 0.0]}]}, {}, "streams, not all 0"),
+        ({**NETWORK, "fusions": [{"softmax": "no"}]}, {}, "softmax is 'no', wanted true or false"),
+        ({**NETWORK, "fusions": [{"name": 4}]}, {}, "name is 4, wanted text"),
+        ({**NETWORK, "fusions": ["all"]}, {}, r"fusions\[0\]: wanted a mapping of name, .*, got 'all'"),
         ({**NETWORK, "fusions": "all"}, {}, "fusions is 'all', wanted a list"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, network: dict[str, Any], more: dict[str, Any], says: str) -> None:
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=f"^{tmp_path / 'table.yaml'}.*{says}"):
         read_table(written(tmp_path, network, **more), tmp_path)
     with pytest.raises(InputError, match="two networks have the same name"):
         read_table(written(tmp_path, NETWORK, {**NETWORK, "name": "ms g3d"}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("stream", "bone"), ("work_dir", "w"), ("resume", "auto"), ("phase", "test"), ("seeds", [1, 2])),
+        *(("checkpoint", "w/checkpoints/last.pt"), ("start_epoch", 3), ("describe", True)),
+    ],
+)
+def test_flags_do_not_make_another_run_of_a_row(tmp_path: Path, key: str, value: Any) -> None:
+    path = tmp_path / "table.yaml"
+    with pytest.raises(InputError, match=f"^{path}: flags: {key} cannot be set"):
+        read_table(written(tmp_path, NETWORK, flags={key: value}), tmp_path)
+    with pytest.raises(InputError, match=rf"^{path}, networks\[0\]: flags: {key} cannot be set"):
+        read_table(written(tmp_path, {**NETWORK, "flags": {key: value}}), tmp_path)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config" / "tables").glob("*.yaml")), ids=lambda path: path.stem)
