@@ -26,7 +26,7 @@ from engine.weights import check_state, load_weights, read_weights
 from engine.workdir import WorkDir
 from errors import InputError
 from model.batch_norm import across_processes
-from model.fuse import fuse
+from model.fuse import fuse, left_plain
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     notes += _load_initial(model, config, checkpoint)
     if not config.no_fuse and (count := fuse(model)):
         notes.append(f"{count} operators in their faster form, which gives the same (--no-fuse: the plain ones)")
+        if left := left_plain(model):
+            notes.append(f"{left} operators are not what they were built as, and stay plain")
     if config.phase == "train":
         check_schedule(config)
         notes += freeze(model, config.freeze)

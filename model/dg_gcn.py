@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from errors import InputError
+from model.outline import outline
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -73,6 +74,7 @@ class DynamicGroupGraphConv(nn.Module):
         if in_channels != out_channels:
             self.down = nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size=1), nn.BatchNorm2d(out_channels))
         self.bn = nn.BatchNorm2d(out_channels)
+        self.built = outline(self)
 
     def adjacency(self, x: Tensor) -> Tensor:
         """The adjacency for ``x`` (N, C, T, V): (N, K, C', T', V, V), an axis of length 1 where it does not vary."""

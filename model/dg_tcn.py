@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from errors import InputError
+from model.outline import outline
 from model.temporal_conv import FrameConv, FramewiseConv
 
 PUBLISHED: tuple[Any, ...] = ((3, 1), (3, 2), (3, 3), (3, 4), ("max", 3), "1x1")
@@ -59,6 +60,7 @@ class DynamicGroupTemporalConv(nn.Module):
         )
         self.bn = nn.BatchNorm2d(out_channels)
         self.drop = nn.Dropout(dropout)
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         joints = x.shape[3]

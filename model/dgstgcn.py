@@ -14,6 +14,7 @@ from graph.adjacency import spatial_partition, stgcn_partition
 from graph.build import BuiltGraph, build_graph
 from model.dg_gcn import DynamicGroupGraphConv
 from model.dg_tcn import PUBLISHED, DynamicGroupTemporalConv
+from model.outline import outline
 from model.temporal_conv import shortcut
 
 GRAPH_MODES = ("random", "spatial", "stgcn_spatial", "binary_adj")
@@ -40,6 +41,7 @@ class Block(nn.Module):
         self.gcn = DynamicGroupGraphConv(in_channels, out_channels, adjacency, **gcn)
         self.tcn = DynamicGroupTemporalConv(out_channels, out_channels, stride=stride, **tcn)
         self.residual = shortcut(in_channels, out_channels, stride=stride, residual=residual)
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.tcn(self.gcn(x)) + self.residual(x))
@@ -144,6 +146,7 @@ class Model(nn.Module):
         self.fc = nn.Linear(width_of[num_stages], num_class)
         nn.init.normal_(self.fc.weight, 0, 0.01)
         nn.init.zeros_(self.fc.bias)
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.features(self.bodies(x)), x.shape[0])

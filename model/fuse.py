@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from torch import nn
@@ -28,9 +28,10 @@ from model.ms_tcn import MultiScaleTemporalConv
 from model.msa_gc import MSAGC
 from model.mst_spatial import BasicSpatial, MultiScaleSpatial
 from model.mst_temporal import BasicTemporal, MultiScaleTemporal
+from model.outline import hooked, unchanged
 from model.tmst import TMST
 
-FASTER: dict[type[nn.Module], type[nn.Module]] = {
+OPERATORS: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleGraphConv: FastMultiScaleGraphConv,
     G3D: FastG3D,
     MultiScaleTemporalConv: FastMultiScaleTemporalConv,
@@ -43,6 +44,8 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {
     MultiScaleTemporal: FastMultiScaleTemporal,
     MSAGC: FastMSAGC,
     TMST: FastTMST,
+}
+FASTER = OPERATORS | {
     msg3d.Model: network.FastMSG3D,
     mstgcn.Model: network.FastMSTGCN,
     dgstgcn.Model: network.FastDGSTGCN,
@@ -57,19 +60,26 @@ COUNTING: dict[type[nn.Module], type[nn.Module]] = {
 def fuse(model: nn.Module) -> int:
     """Have every operator of ``model`` that has a faster form use it; how many do.
 
-    Only classes change: parameters, buffers, hooks and the keys of the state dict stay what they are. Networks that
-    leave out absent bodies get BatchNorms that count these. What is exported is written down in plain operators.
+    One that is not what it was built as stays plain: parts put in place of others, or a hook on one of them. Only
+    classes change: parameters, buffers, the operators' own hooks and the keys of the state dict stay what they are.
+    Networks that leave out absent bodies get BatchNorms that count these. What is exported is written down in plain
+    operators.
     """
-    changed = _turned(model, FASTER)
+    changed = _turned([m for m in model.modules() if unchanged(m) and not (type(m) in OPERATORS and hooked(m))], FASTER)
     if changed:
-        _turned(model, COUNTING)
+        _turned(model.modules(), COUNTING)
     return changed
+
+
+def left_plain(model: nn.Module) -> int:
+    """How many operators of ``model`` have a faster form and do not use it."""
+    return sum(type(module) in OPERATORS for module in model.modules())
 
 
 def unfuse(model: nn.Module) -> int:
     """Undo ``fuse``; how many operators are plain again."""
-    _turned(model, {fast: plain for plain, fast in COUNTING.items()})
-    return _turned(model, {fast: plain for plain, fast in FASTER.items()})
+    _turned(model.modules(), {fast: plain for plain, fast in COUNTING.items()})
+    return _turned(model.modules(), {fast: plain for plain, fast in FASTER.items()})
 
 
 @contextmanager
@@ -84,8 +94,8 @@ def plainly(model: nn.Module) -> Iterator[None]:
             module.__class__ = kind
 
 
-def _turned(model: nn.Module, table: dict[type[nn.Module], type[nn.Module]]) -> int:
-    found = [module for module in model.modules() if type(module) in table]
+def _turned(modules: Iterable[nn.Module], table: dict[type[nn.Module], type[nn.Module]]) -> int:
+    found = [module for module in modules if type(module) in table]
     for module in found:
         module.__class__ = table[type(module)]
     return len(found)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from graph.adjacency import window_adjacency
 from model.ms_gcn import MultiScaleGraphConv
+from model.outline import outline
 
 
 class TemporalWindows(nn.Module):
@@ -56,6 +57,7 @@ class G3D(nn.Module):
         )
         self.out_conv = nn.Conv3d(hidden_channels, out_channels, kernel_size=(1, window, 1))
         self.out_bn = nn.BatchNorm2d(out_channels)
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.gcn3d(x)  # (N, hidden, T', window·V)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from graph.adjacency import disentangled
 from model.mlp import MLP
+from model.outline import outline
 
 
 class MultiScaleAggregation(nn.Module):
@@ -56,6 +57,7 @@ class MultiScaleGraphConv(MultiScaleAggregation):
     ) -> None:
         super().__init__(adjacency, num_scales, normalization)
         self.mlp = MLP(in_channels * num_scales, out_channels, activation=activation)
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mlp(self.aggregate(x))

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.outline import outline
 from model.temporal_conv import FramewiseConv, TemporalConv, shortcut
 
 DILATIONS = (1, 2, 3, 4)
@@ -38,6 +39,7 @@ class MultiScaleTemporalConv(nn.Module):
         self.branches = nn.ModuleList([*dilated, pooled, plain])
         self.residual = shortcut(in_channels, out_channels, stride=stride)
         self.activation = activation
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.cat([branch(x) for branch in self.branches], dim=1) + self.residual(x)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from model.channel_correlation import ChannelCorrelation
 from model.edge_conv import EdgeConv
+from model.outline import outline
 
 STAGES = 4
 GROUPS = 8  # channel c uses the learned matrix of group c mod 8
@@ -83,6 +84,7 @@ class MSAGC(nn.Module):
         if in_channels != out_channels:
             self.down = nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size=1), nn.BatchNorm2d(out_channels))
         self.bn = nn.BatchNorm2d(out_channels)
+        self.built = outline(self)
 
     def adjacency(self) -> Tensor:
         """The prescribed matrices and their learned correction: (K, G, V, V)."""

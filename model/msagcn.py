@@ -15,6 +15,7 @@ from graph.adjacency import khop_relative, spatial_partition
 from graph.build import build_graph
 from graph.layout import turned_towards
 from model.msa_gc import GROUPS, MSAGC
+from model.outline import outline
 from model.temporal_conv import shortcut
 from model.tmst import BRANCHES, TMST
 
@@ -143,6 +144,7 @@ class Model(nn.Module):
         self.first_tram = _retrospect(c1, c3, t3)
         self.second_tram = _retrospect(c2, c3, t3)
         self._initialise(num_class)
+        self.built = outline(self)
 
     relative: Tensor
 

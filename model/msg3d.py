@@ -12,6 +12,7 @@ from graph.build import build_graph
 from model.ms_g3d import MultiWindowG3D
 from model.ms_gcn import MultiScaleAggregation, MultiScaleGraphConv
 from model.ms_tcn import MultiScaleTemporalConv
+from model.outline import outline
 
 
 class Model(nn.Module):
@@ -78,6 +79,7 @@ class Model(nn.Module):
         self.tcn3 = MultiScaleTemporalConv(c3, c3)
 
         self.fc = nn.Linear(c3, num_class)
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.features(self.bodies(x)), x.shape[0])

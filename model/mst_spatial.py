@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from model.mst_common import Options, group_width, grouped, residual_of
+from model.outline import outline
 from model.temporal_conv import FramewiseConv
 
 
@@ -62,6 +63,7 @@ class BasicSpatial(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels)
         self.residual = residual_of(in_channels, out_channels, residual=residual)
         self.act = options.activation()
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)) + self.residual(x))
@@ -117,6 +119,7 @@ class MultiScaleSpatial(nn.Module):
         )
         self.residual = residual_of(in_channels, out_channels, residual=residual)
         self.act = options.activation()
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         y = grouped(self.bn_in(x), self.conv_bn, chained=self.chained)

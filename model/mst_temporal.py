@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from model.mst_common import Options, group_width, grouped, residual_of
+from model.outline import outline
 from model.temporal_conv import FrameConv, FramewiseConv
 
 
@@ -25,6 +26,7 @@ class BasicTemporal(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
         self.residual = residual_of(channels, channels, stride=stride, residual=residual)
         self.act = options.activation()
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)) + self.residual(x))
@@ -69,6 +71,7 @@ class MultiScaleTemporal(nn.Module):
         )
         self.residual = residual_of(channels, channels, stride=stride, residual=residual)
         self.act = options.activation()
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(grouped(x, self.conv_bn, chained=self.chained) + self.residual(x))

@@ -14,6 +14,7 @@ from model.mst_attention import AttentionLayer, check_attention
 from model.mst_common import Options
 from model.mst_spatial import SPATIAL, AdaptivePartition
 from model.mst_temporal import TEMPORAL
+from model.outline import outline
 
 BlockRow = tuple[int, int, bool, int]
 """(in_channels, out_channels, residual, stride) of a block."""
@@ -112,6 +113,7 @@ class Model(nn.Module):
         )
         self.fc = nn.Linear(rows[-1][1], num_class)
         self._initialise(num_class)
+        self.built = outline(self)
 
     def _initialise(self, num_class: int) -> None:
         for module in self.modules():

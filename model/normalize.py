@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.statistics import side_by_side, statistics, together, undone
 
@@ -140,6 +141,7 @@ class _Normalize(torch.autograd.Function):
         return y, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, y, mean, var, count, weight = ctx.saved_tensors
         dy = gradients[0] if y is None else torch.ops.aten.threshold_backward(gradients[0], y, 0)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from errors import InputError
+from model.outline import outline
 from model.temporal_conv import FrameConv, FramewiseConv
 
 BRANCHES = 5
@@ -100,6 +101,7 @@ class TMST(nn.Module):
                 nn.Sequential(FrameGate(channels, width, stride=stride), nn.BatchNorm2d(width)),
             ]
         )
+        self.built = outline(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], dim=1).relu()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.fast.matmul import add_product, product
 from model.fast.rows import channels, folded, rows
@@ -137,6 +138,7 @@ class _Projected(torch.autograd.Function):
         return product(x.flatten(0, 2), weight.t()).view(*x.shape[:3], -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         d = gradients[0].reshape(-1, len(weight))
@@ -182,6 +184,7 @@ class _Cascade(torch.autograd.Function):
         return out, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         groups = len(ctx.hows)
         x, out, mean, var, count, *saved = ctx.saved_tensors

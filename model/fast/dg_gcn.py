@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.dg_gcn import DynamicGroupGraphConv
 from model.fast.matmul import add_product, product
@@ -186,6 +187,7 @@ class _Gathered(torch.autograd.Function):
         return mixed, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         seen, weight, bias, graphs, x1, x2, alpha, post, mean, var, count, gathered = ctx.saved_tensors
         d_seen, d_graphs, d_x1, d_x2 = (torch.empty_like(some) for some in (seen, graphs, x1, x2))

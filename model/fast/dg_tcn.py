@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.dg_tcn import DynamicGroupTemporalConv, _UnitConv
 from model.fast.matmul import add_product, product
@@ -228,6 +229,7 @@ class _Branches(torch.autograd.Function):
         return fused, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, seen, whole, reduce, coefficients, weight, bias, mean, var, count, *kernels = ctx.saved_tensors
         d_fused, parts, how = gradients[0].contiguous(), ctx.parts, ctx.how

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from model.fast.matmul import add_product, product
 from model.fast.products import FewChannels, Product, best_product
@@ -120,6 +121,7 @@ class _Collapsed(torch.autograd.Function):
         return out, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, a, w, weight, bias, collapse, mean, var, count, z = ctx.saved_tensors
         form, how, hidden = ctx.form, ctx.how, len(weight)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.fast.products import Product, best_product
 from model.fast.rows import channels, folded, frozen, once, rows, usual
@@ -54,6 +55,7 @@ class _Aggregated(torch.autograd.Function):
         return form.forward(x, a, w, width)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, a, w = ctx.saved_tensors
         return *ctx.form.backward(x, a, w, gradients[0].contiguous()), None, None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.fast.matmul import add_product, product
 from model.fast.rows import channels, folded, frozen, once, rows, usual
@@ -198,6 +199,7 @@ class _Branches(torch.autograd.Function):
         return out, projected, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, reduce, kernels, direct, weight, bias, mean, var, count = ctx.saved_tensors
         how, last, stride = ctx.how, ctx.last, ctx.stride

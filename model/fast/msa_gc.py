@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from model.fast.matmul import add_product, product
 from model.fast.pointwise import pointwise
@@ -97,6 +98,7 @@ class _OverGraph(torch.autograd.Function):
         return y, y.mean(dim=(2, 3))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         x, weight, own, shared, *kept = ctx.saved_tensors
         of_mean = (gradients[1] / x[0, 0].numel())[..., None, None]
@@ -140,6 +142,7 @@ class _Weighed(torch.autograd.Function):
         return torch.addcmul(offset, y, gate)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         y, gate = ctx.saved_tensors
         d = gradients[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from model.fast.matmul import add_product, product
 from model.fast.one_body import Standard
@@ -36,6 +37,7 @@ class _Pointwise(torch.autograd.Function):
         return *found, *([x.mean(dim=2)] if mean else [])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, *weights = ctx.saved_tensors
         dx, d_weights = torch.empty_like(x), [torch.zeros_like(weight) for weight in weights]
@@ -83,6 +85,7 @@ class _AfterNorm(torch.autograd.Function):
         return out, mean, var, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, convolution, mean, var, count = ctx.saved_tensors
         norm = Standard(x[0].flatten(1), mean, var, weight, bias, ctx.how.eps)

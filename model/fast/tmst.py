@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from model.fast.matmul import product
 from model.fast.pointwise import pointwise
@@ -197,6 +198,7 @@ class _Gated(torch.autograd.Function):
         return _through_gate(pairs)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         """The gate is u (1 + u) / (1 + u²), where u = 2s - 1 and so du/da = (1 - u²) / 2."""
         (pairs,) = ctx.saved_tensors
@@ -235,6 +237,7 @@ class _Pooled(torch.autograd.Function):
         return _most(frames, stride)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (frames,) = ctx.saved_tensors
         dx = torch.zeros_like(frames, memory_format=torch.contiguous_format)
