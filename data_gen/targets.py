@@ -67,6 +67,7 @@ class Selection:
 
 def to_compact(chosen: Selection, out: Path, given: argparse.Namespace) -> list[str]:
     """The folder of a compact store; nothing but what pictures and skeletons of one's own say is lost."""
+    _check_names(chosen)
     partial = out / ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -95,6 +96,7 @@ def to_compact(chosen: Selection, out: Path, given: argparse.Namespace) -> list[
 
 def to_dense(chosen: Selection, out: Path, given: argparse.Namespace) -> list[str]:
     """MS-G3D's files, a pair for each split: ``xsub_train`` becomes ``xsub/train_data_joint.npy``."""
+    _check_names(chosen)
     channels, frames, joints, bodies = chosen.shape()
     needed = sum(map(len, chosen.splits.values())) * channels * frames * joints * bodies * 4
     out.mkdir(parents=True, exist_ok=True)
@@ -185,6 +187,15 @@ def _same(rest: tuple[int, int] | None, clip: Clip, whole: Whole, place: Place) 
             f"{whole.source}: {whole.name(place)} has (C, V) = {mine}, the clips before it {rest}; one store has one"
         )
     return mine
+
+
+def _check_names(chosen: Selection) -> None:
+    """Refuse splits whose names, out of a file from elsewhere, would lead out of the folder that is written to."""
+    for split in chosen.splits:
+        if not split.strip(".") or any(mark in split for mark in "/\\\0") or ".." in _dense_part(split).parts:
+            raise InputError(
+                f"{chosen.whole.source}: split {split!r} cannot be part of the name of a file; --split-map renames it"
+            )
 
 
 def _dense_part(split: str) -> Path:

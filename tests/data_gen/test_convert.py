@@ -226,6 +226,22 @@ def test_refusals_are_one_sentence(
     assert os.listdir(tmp_path) == ["s"]
 
 
+@pytest.mark.parametrize("split", ["/evil", "../evil", ".._train", "..", ".", "", "a/b", "a\\b", "a\0b"])
+@pytest.mark.parametrize("to", ["dense", "compact"])
+def test_names_of_splits_lead_nowhere_else(
+    split: str, to: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = {"frame_dir": "x", "label": 0, "keypoint": np.ones((1, 4, 25, 3), np.float32)}
+    name = split if split != "/evil" else str(tmp_path / "evil")
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"split": {name: ["x"]}, "annotations": [held]}))
+    assert run(tmp_path / "a.pkl", "--to", to, "--out", tmp_path / "new" / "out") == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path}/a.pkl: split {name!r} cannot be part of the name of a file" in error
+    assert os.listdir(tmp_path) == ["a.pkl"]
+    if name:
+        assert run(tmp_path / "a.pkl", "--to", to, "--out", tmp_path / "out", "--split-map", f"{name}=train") == 0
+
+
 def test_a_store_of_another_skeleton_does_not_become_an_npz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     held = source(tmp_path / "s", [clip[:, :, :20] for clip in clips()], {"train": [0], "test": [1]})
     assert run(held, "--to", "npz", "--out", tmp_path / "a.npz") == 2
