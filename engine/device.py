@@ -34,6 +34,22 @@ def choose_device(wanted: list[str], world: World = ALONE) -> tuple[torch.device
     return torch.device("cuda", number), None
 
 
+def device_called(name: str) -> torch.device:
+    """The device that ``--device`` of a prediction names: cpu, cuda or, of several GPUs, cuda:1.
+
+    Raises:
+        InputError: it is none of these, or not there.
+    """
+    kind, colon, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (colon and not (number.isascii() and number.isdecimal()))):
+        raise InputError(f"--device {name!r}: wanted cpu, cuda or cuda:NUMBER")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {name}: there is no GPU that this PyTorch ({torch.__version__}) can use")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {name}: there are {torch.cuda.device_count()} GPUs (from 0)")
+    return torch.device(kind, int(number)) if colon else torch.device(kind)
+
+
 def check_names(wanted: list[str]) -> None:
     """Whether ``--device`` names devices, whatever this machine has.
 

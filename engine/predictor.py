@@ -17,6 +17,7 @@ from engine.build import LabelledClips, build_model, refusing
 from engine.checkpoint import read_last, settings_in
 from engine.clip_sources import feeder_over
 from engine.config import Config, make_config
+from engine.device import device_called
 from engine.evaluate import mean_over_clips
 from engine.export.exported import Graph, config_from, open_graph, stream_of
 from engine.provenance import must_come_first, prepared, skeleton_of
@@ -209,8 +210,9 @@ def load_stream(path: str | Path, device: str = "cpu", allow_import: Sequence[st
     """The network in a checkpoint, ready to score.
 
     Raises:
-        InputError: it is no checkpoint of this program, damaged, or names classes of other packages.
+        InputError: it is no checkpoint of this program, damaged, or names classes of other packages; no such device.
     """
+    place = device_called(device)
     settings = settings_in(path, list(allow_import))
     content = read_last(path)[0]
     facts = dict(content.get("data") or {})
@@ -219,8 +221,8 @@ def load_stream(path: str | Path, device: str = "cpu", allow_import: Sequence[st
     config = replace(config, model_args=_with_skeleton(config.model_args, facts))
     model = build_model(config)
     load_weights(model, check_state(content["model"], str(path)), str(path))
-    with refusing(f"device {device!r}"):
-        model = model.to(device).eval()
+    with refusing(f"--device {device}"):
+        model = model.to(place).eval()
     fuse(model)
     takes = bind_arguments(type(model), config.model_args, "model_args")
     return Stream(str(path), config, facts, takes, model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.device import choose_device
+from engine.device import choose_device, device_called
 from errors import InputError
 
 
@@ -45,3 +45,28 @@ def test_what_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch, names: li
     with_gpus(monkeypatch, 2)
     with pytest.raises(InputError, match=says):
         choose_device(names)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "wanted"), [(0, "cpu", "cpu"), (1, "cuda", "cuda"), (2, "cuda:1", "cuda:1"), (2, "cpu", "cpu")]
+)
+def test_the_device_of_a_prediction(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, wanted: str) -> None:
+    with_gpus(monkeypatch, gpus)
+    assert device_called(name) == torch.device(wanted)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "says"),
+    [
+        (0, "cuda", r"--device cuda: there is no GPU that this PyTorch \(.*\) can use"),
+        (2, "cuda:2", r"--device cuda:2: there are 2 GPUs \(from 0\)"),
+        (2, "cuda:", r"--device 'cuda:': wanted cpu, cuda or cuda:NUMBER"),
+        (2, "cuda:-1", "wanted cpu, cuda or cuda:NUMBER"),
+        (2, "0", "wanted cpu, cuda or cuda:NUMBER"),
+        (2, "meta", "wanted cpu, cuda or cuda:NUMBER"),
+    ],
+)
+def test_devices_that_no_prediction_has(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, says: str) -> None:
+    with_gpus(monkeypatch, gpus)
+    with pytest.raises(InputError, match=says):
+        device_called(name)

@@ -126,6 +126,12 @@ def test_short_and_long_clips_and_nans(trained: Path) -> None:
         predictor(clip)
 
 
+def test_a_gpu_that_is_not_there_is_a_sentence(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--device cuda: there is no GPU"):
+        predict.run(["x.npy", "--weights", last(trained), "--device", "cuda"])
+
+
 def test_files_that_name_other_code_are_refused(trained: Path, tmp_path: Path, load: Any) -> None:
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
     for name, says in (("os.system", "not 'os.system'"), ("evil.Model", "not 'evil.Model'")):
