@@ -8,11 +8,13 @@ _ROWS = 8192  # rows that are worked on at a time, so that temporaries stay smal
 
 
 def top_k_accuracy(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
-    """Share of rows of ``logits`` (N, C) whose label (N,) is among the ``k`` largest."""
+    """Share of rows of ``logits`` (N, C) whose label (N,) is among the ``k`` largest; of equal ones the first counts."""
     labels, right = np.asarray(labels), 0
     for begin in range(0, len(labels), _ROWS):
-        best = np.argsort(logits[begin : begin + _ROWS], axis=1)[:, -k:]
-        right += int((best == labels[begin : begin + _ROWS, None]).any(axis=1).sum())
+        rows, truth = logits[begin : begin + _ROWS], labels[begin : begin + _ROWS, None]
+        score = np.take_along_axis(rows, truth, axis=1)
+        before = ~(rows <= score) | ((rows == score) & (np.arange(rows.shape[1]) < truth))  # so is what is no number
+        right += int((before.sum(axis=1) < k).sum())
     return right / len(labels)
 
 

@@ -27,6 +27,20 @@ def test_accuracy_by_hand() -> None:
     assert top_k_accuracy(LOGITS, np.array([0, 3, 1]), 99) == 1.0
 
 
+def test_of_equal_scores_the_first_class_counts_as_argmax_has_it() -> None:
+    ties = np.array([[1, 1, 0], [0, 1, 1], [2, 2, 2]], dtype=np.float32)
+    for k in (1, 2, 3):
+        found = [top_k_accuracy(ties, np.full(3, label), k) for label in range(3)]
+        ranks = np.argsort(-ties, axis=1, kind="stable")[:, :k]
+        assert found == [(ranks == label).any(axis=1).mean() for label in range(3)]
+    assert top_k_accuracy(ties, ties.argmax(axis=1), 1) == 1
+
+
+def test_scores_that_are_no_numbers_are_never_right() -> None:
+    rows = np.array([[np.nan, np.nan, np.nan], [np.nan, 1, 0]], dtype=np.float32)
+    assert [top_k_accuracy(rows, np.array([0, 1]), k) for k in (1, 2)] == [0.0, 0.5]
+
+
 def test_more_rows_than_are_worked_on_at_a_time() -> None:
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(20_000, 7)).astype(np.float32), rng.integers(0, 7, 20_000)
