@@ -16,6 +16,7 @@ from engine.flags import parse
 from engine.run import run
 from engine.scoring.fusion import fused_scores
 from engine.scoring.metrics import top_k_accuracy
+from engine.table_values import fused_streams, known, mapping, number, text, truth
 from engine.yaml_files import read_yaml
 from errors import InputError, did_you_mean
 
@@ -48,25 +49,23 @@ class Row:
         return abs(round(self.got, decimals) - self.expected) > TOLERANCE + 1e-9
 
 
-def evaluate_table(table: Mapping[str, Any], only: Sequence[str], flags: Sequence[str]) -> list[Row]:
-    """Test and fuse every set of ``table`` that is in ``only`` (all when empty); ``flags`` go to every test.
+def evaluate_table(path: str, only: Sequence[str], flags: Sequence[str]) -> list[Row]:
+    """Test and fuse every set of the table in ``path`` that is in ``only`` (all if empty); ``flags`` go to every test.
 
-    What goes wrong in one stream or set is said, and the others go on.
+    What is wrong with a set is said before anything is tested, and the others go on; so they do when a test goes wrong.
 
     Raises:
-        InputError: an unknown set.
+        InputError: no table, or an unknown set.
     """
+    table = _read_table(path)
     for name in only:
         if name not in table["sets"]:
             raise InputError(f"--only: there is no set {name!r}{did_you_mean(name, table['sets'])}")
+    chosen = {name: about for name, about in table["sets"].items() if not only or name in only}
+    wrong = {name for name, about in chosen.items() if not _is_usable(about, f"{path}, set {name}")}
     rows: list[Row] = []
-    for name, about in table["sets"].items():
-        if only and name not in only:
-            continue
-        try:
-            _check_set(name, about)
-        except InputError as error:
-            _say(error)
+    for name, about in chosen.items():
+        if name in wrong:
             rows.append(Row(name, "all", math.nan, None, failed=True))
         else:
             rows += _evaluate_set(name, about, str(about.get("source", table.get("source", ""))), flags)
@@ -93,12 +92,13 @@ def _evaluate_set(name: str, about: Mapping[str, Any], source: str, flags: Seque
             failed = True
         rows.append(Row(name, stream, facts["top1"], got, bool(facts.get("unverified")), failed))
     for fusion in _fusions(about):
-        got, failed, members = None, False, fusion.get("streams", list(about["streams"]))
+        got, failed = None, False
+        members, weights = fused_streams(fusion, about["streams"], name)
         try:
             if all(stream in scored for stream in members):
                 folders = [scored[stream] for stream in members]
-                scores, truth = fused_scores(folders, fusion.get("weights"), softmax=bool(about.get("softmax")))
-                got = 100 * top_k_accuracy(scores.values, truth, 1)
+                scores, labels = fused_scores(folders, weights, softmax=truth(about, "softmax", name))
+                got = 100 * top_k_accuracy(scores.values, labels, 1)
         except InputError as error:
             _say(error)
             failed = True
@@ -110,9 +110,9 @@ def _say(error: InputError) -> None:
     print(f"error: {error}", file=sys.stderr)
 
 
-def _fusions(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _fusions(about: Mapping[str, Any]) -> list[Any]:
     """What ``fused`` says: one fusion of all streams with weights of 1, or a list of them."""
-    fused = about["fused"]
+    fused = about.get("fused")
     return list(fused) if isinstance(fused, list) else [fused]
 
 
@@ -180,7 +180,7 @@ def _check(argv: Sequence[str] | None) -> int:
     given = parser.parse_strictly(argv)
     flags = ["--device", given.device]
     flags += ["--test-batch-size", given.test_batch_size] if given.test_batch_size else []
-    rows = evaluate_table(_read_table(given.table), given.only, flags)
+    rows = evaluate_table(given.table, given.only, flags)
     print(format_rows(rows))
     if any(row.failed for row in rows):
         return 2
@@ -192,29 +192,58 @@ def _check(argv: Sequence[str] | None) -> int:
 
 def _read_table(path: str) -> Mapping[str, Any]:
     table = read_yaml(path)
-    if not isinstance(table, Mapping) or not isinstance(table.get("sets"), Mapping) or not table["sets"]:
+    known(table, ("source", "sets"), path)
+    if not mapping(table, "sets", path):
         raise InputError(f"{path}: wanted 'sets', each with config, work_dir, streams with weights and top1, fused")
+    text(table, "source", path, "unknown")
     return table
 
 
-def _check_set(name: str, about: Any) -> None:
+def _is_usable(about: Any, where: str) -> bool:
     try:
-        streams, fusions = about["streams"], _fusions(about)
-        paths = [about["config"], about["work_dir"], *(row["weights"] for row in streams.values())]
-        if not streams or not fusions or not all(isinstance(path, str) for path in paths):
-            raise ValueError("a set has streams, and paths are texts")
-        figures = [row["top1"] for row in [*streams.values(), *fusions]]
-        if not all(isinstance(figure, (int, float)) and math.isfinite(figure) for figure in figures):
-            raise ValueError("top1 is a number")
-        for fusion in fusions:
-            members = fusion.get("streams", list(streams))
-            weights = fusion.get("weights", [1] * len(members))
-            if any(member not in streams for member in members) or len(weights) != len(members):
-                raise ValueError("a fusion is of streams of its set, with a weight for each")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"set {name}: it needs config, work_dir, streams with weights and top1, fused: {error!r}"
-        ) from error
+        _check_set(about, where)
+    except InputError as error:
+        _say(error)
+        return False
+    return True
+
+
+def _check_set(about: Any, where: str) -> None:
+    """Refuse a set that is not as ``config/pretrained.yaml`` says.
+
+    Raises:
+        InputError: a key is missing, unknown or of another kind.
+    """
+    known(about, ("config", "work_dir", "source", "softmax", "streams", "fused"), where)
+    _check_texts(about, where, ("config", "work_dir"), ("source",))
+    truth(about, "softmax", where)
+    streams = mapping(about, "streams", where)
+    if not streams:
+        raise InputError(f"{where}: streams is missing: name at least one, such as joint")
+    for stream, facts in streams.items():
+        here = f"{where}: streams: {stream}"
+        known(facts, ("weights", "folder", "top1", "unverified", "url", "sha256"), here)
+        _check_texts(facts, here, ("weights",), ("folder", "url", "sha256"))
+        _check_figure(facts, here)
+    fusions = _fusions(about)
+    if not fusions:
+        raise InputError(f"{where}: fused is {fusions!r}, wanted a fusion with its top1, or a list of them")
+    for at, fusion in enumerate(fusions):
+        here = f"{where}: fused" + (f"[{at}]" if isinstance(about["fused"], list) else "")
+        known(fusion, ("name", "streams", "weights", "top1", "unverified"), here)
+        _check_texts(fusion, here, (), ("name",))
+        _check_figure(fusion, here)
+        fused_streams(fusion, streams, here)
+
+
+def _check_texts(content: Mapping[str, Any], where: str, needed: Sequence[str], allowed: Sequence[str]) -> None:
+    for key in (*needed, *(key for key in allowed if key in content)):
+        text(content, key, where)
+
+
+def _check_figure(content: Mapping[str, Any], where: str) -> None:
+    number(content, "top1", where)
+    truth(content, "unverified", where)
 
 
 if __name__ == "__main__":

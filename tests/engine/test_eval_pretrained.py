@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from engine import eval_pretrained
 from engine.eval_pretrained import TABLE, Row
 from engine.flags import parse
 from engine.yaml_files import read_yaml
+from errors import InputError
 
 
 @pytest.fixture
@@ -108,35 +110,59 @@ def test_bad_input_is_one_sentence(argv: list[str], complaint: str, capsys: pyte
 @pytest.mark.parametrize(
     ("about", "says"),
     [
-        ("{config: x, work_dir: y, streams: {joint: {weights: z, top1: .nan}}, fused: {top1: 1}}", "top1 is a number"),
-        ("{config: x, work_dir: y, streams: {joint: {weights: z, top1: '3'}}, fused: {top1: 1}}", "top1 is a number"),
-        ("{config: x, work_dir: y, streams: {joint: {weights: z}}, fused: {top1: 1}}", "needs config, work_dir"),
-        ("{config: x, work_dir: y, streams: {}, fused: {top1: 1}}", "a set has streams"),
-        ("{config: 3, work_dir: y, streams: {joint: {weights: z, top1: 1}}, fused: {top1: 1}}", "paths are texts"),
-        ("{config: x, work_dir: y, streams: {joint: {weights: z, top1: 1}}, fused: []}", "a set has streams"),
-        ("{config: x, work_dir: y, streams: {joint: {weights: z, top1: 1}}, fused: [{top1: 1, streams: [bone]}]}",
-         "of streams of its set"),
-        ("{config: x, work_dir: y, streams: {joint: {weights: z, top1: 1}}, fused: [{top1: 1, weights: [1, 2]}]}",
-         "with a weight for each"),
-        ("nothing", "needs config, work_dir"),
+        ({"streams": {"joint": {"weights": "z", "top1": math.nan}}}, ": streams: joint: top1 is nan, wanted a finite"),
+        (
+            {"streams": {"joint": {"weights": "z", "top1": "3"}}},
+            ": streams: joint: top1 is '3', wanted a finite number",
+        ),
+        ({"streams": {"joint": {"weights": "z", "top1": 10**400}}}, ": streams: joint: top1 is 1000"),
+        ({"streams": {"joint": {"weights": "z"}}}, ": streams: joint: top1 is None, wanted a finite number"),
+        ({"streams": {"joint": {"weights": 5, "top1": 1}}}, ": streams: joint: weights is 5, wanted text"),
+        (
+            {"streams": {"joint": {"weights": "z", "top1": 1, "folder": 3}}},
+            ": streams: joint: folder is 3, wanted text",
+        ),
+        (
+            {"streams": {"joint": {"weights": "z", "top1": 1, "sha256": 3}}},
+            ": streams: joint: sha256 is 3, wanted text",
+        ),
+        ({"streams": {"joint": {"weights": "z", "top1": 1, "sha": "a"}}}, "unknown key 'sha'; did you mean 'sha256'?"),
+        ({"streams": {"joint": "z"}}, ": streams: joint: wanted a mapping of weights, "),
+        ({"streams": {1: {"weights": "z", "top1": 1}}}, ": streams is {1: "),
+        ({"streams": {}}, ": streams is missing: name at least one"),
+        ({"config": 3}, ": config is 3, wanted text"),
+        ({"work_dir": None}, ": work_dir is None, wanted text"),
+        ({"softmax": "no"}, ": softmax is 'no', wanted true or false"),
+        ({"fused": []}, ": fused is [], wanted a fusion with its top1"),
+        ({"fused": 5}, ": fused: wanted a mapping of name, "),
+        ({"fused": None}, ": fused: wanted a mapping of name, "),
+        ({"fused": {"top1": 1, "streams": []}}, ": fused: streams is [], wanted at least one of joint"),
+        ({"fused": [{"top1": 1, "streams": ["bone"]}]}, ": fused[0]: streams has 'bone', wanted joint"),
+        ({"fused": [{"top1": 1}, {"top1": 1, "weights": [1, 2]}]}, ": fused[1]: weights is [1, 2], wanted a finite"),
+        ({"fused": {"top1": 1, "weights": ["a"]}}, ": fused: weights is ['a'], wanted a finite number for each of 1"),
+        ({"fused": {"top1": 1, "weights": 3}}, ": fused: weights is 3, wanted a list"),
+        ({"fused": {"top1": 1, "wieghts": [1]}}, ": fused: unknown key 'wieghts'; did you mean 'weights'?"),
+        ({"fused": {"top1": 1, "name": 3}}, ": fused: name is 3, wanted text"),
+        ("nothing", ": wanted a mapping of config, "),
     ],
-)  # fmt: skip
+)
 def test_a_bad_set_is_said_and_the_others_go_on(
-    about: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    about: Any, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "table.yaml"
-    good = "{config: x, work_dir: y, streams: {joint: {weights: absent.pt, top1: 1}}, fused: {top1: 1}}"
-    path.write_text(f"source: nowhere\nsets:\n  bad: {about}\n  good: {good}\n")
+    good = {**{"config": "x", "work_dir": "y", "fused": {"top1": 1}}, "streams": {"joint": {"weights": "a", "top1": 1}}}
+    bad = {**good, **about} if isinstance(about, dict) else about
+    path.write_text(yaml.safe_dump({"source": "nowhere", "sets": {"good": good, "bad": bad}}, sort_keys=False))
     assert eval_pretrained.main(["--table", str(path)]) == 2
     out, err = capsys.readouterr()
-    assert err.startswith("error: set bad: ")
+    assert err.startswith(f"error: {path}, set bad: ")
     assert says in err
     assert err.count("\n") == 1
     rows = [line.split() for line in out.splitlines()[2:]]
     assert rows == [
-        ["bad", "all", "failed"],
         ["good", "joint", "1.00", "skipped"],
         ["good", "fused", "1.00", "skipped"],
+        ["bad", "all", "failed"],
     ]
 
 
@@ -187,11 +213,42 @@ def test_a_configuration_may_be_one_file_for_all_streams(
     assert set(measured(capsys.readouterr().out)) == {"joint", "fused"}
 
 
-@pytest.mark.parametrize("text", ["sets: {}", "sets: 3", "source: x"])
-def test_a_table_without_sets_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "table.yaml").write_text(text)
-    assert eval_pretrained.main(["--table", str(tmp_path / "table.yaml")]) == 2
-    assert "wanted 'sets'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sets: {}", "wanted 'sets'"),
+        ("source: x", "wanted 'sets'"),
+        ("sets: 3", "sets is 3, wanted a mapping of names"),
+        ("sets: {1: {}}", "sets is {1: {}}, wanted a mapping of names"),
+        ("source: 3\nsets: {a: {}}", "source is 3, wanted text"),
+        ("sorce: x\nsets: {a: {}}", "unknown key 'sorce'; did you mean 'source'?"),
+    ],
+)
+def test_a_table_without_sets_is_refused(
+    text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text(text)
+    assert eval_pretrained.main(["--table", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {path}: {says}")
+
+
+def test_what_is_wrong_with_a_set_is_said_before_a_test(
+    made_table: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = made_table()
+    table = yaml.safe_load(path.read_text())
+    table["sets"]["worse"] = {**table["sets"]["made"], "fused": {"top1": 0, "weights": ["a", "b"]}}
+    path.write_text(yaml.safe_dump(table))
+
+    def refuse(*_: Any) -> None:
+        raise InputError("this is a test")
+
+    monkeypatch.setattr(eval_pretrained, "run", refuse)
+    assert eval_pretrained.main(["--table", str(path), "--device", "cpu"]) == 2
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: {path}, set worse: fused: weights is ['a', 'b']")
+    assert others == ["error: this is a test"] * 2
 
 
 def test_the_shipped_table() -> None:
@@ -208,7 +265,7 @@ def test_the_shipped_table() -> None:
         [92.9, 93.2], [97.4, 97.5], [89.3, 89.6], [91.2, 91.3],
     ]  # fmt: skip
     for name, about in sets.items():
-        eval_pretrained._check_set(name, about)
+        eval_pretrained._check_set(about, name)
         for stream in about["streams"]:
             parse(eval_pretrained._config(about, stream))
 
