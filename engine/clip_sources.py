@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from clips.one import OneClip
 from clips.read.anything import is_recording, read_clip
+from clips.read.npz import PARTS
 from clips.read.poses import recording_name
 from clips.store import Store, open_store
 from clips.streams import Clip
@@ -35,26 +35,36 @@ def find_clip(
         return clip, _fitting(clip, skeleton, path), recording_name(Path(path))
     if lineage is not None:
         raise InputError(f"{path}: lineages differ for .skeleton files of NTU RGB+D alone")
-    store, numbers = open_named(path, name, label_path)
-    index = numbers[0]
+    store, index = open_named(path, name, label_path)[0]
     clip = store.clip(index)
     skeleton = find_layout(layout) if layout else store.layout or layout_for_joints(clip.shape[2], path)
     return clip, _fitting(clip, skeleton, path), store.names[index]
 
 
-def open_named(path: str, name: str = "", label_path: str | None = None) -> tuple[Store, Sequence[int]]:
-    """A store, and which of its clips ``name`` means: without one, all.
+def open_named(path: str, name: str = "", label_path: str | None = None) -> list[tuple[Store, int]]:
+    """Clips of a store, and which of them ``name`` means, one at least: without it all, of a ``.npz`` of both parts.
 
     Raises:
         InputError: it is none, or holds no such clip.
     """
-    part, dense, _ = Path(path).name.partition("_data_")
+    beside, dense, _ = Path(path).name.partition("_data_")
     if label_path is None and dense and path.endswith(".npy"):
-        label_path = str(Path(path).with_name(f"{part}_label.pkl"))  # beside train_data_joint.npy
-    store = open_store(path, label_path)
-    if name and name not in store.names:
-        raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, store.names)}")
-    return store, [store.names.index(name)] if name else range(len(store.names))
+        label_path = str(Path(path).with_name(f"{beside}_label.pkl"))  # beside train_data_joint.npy
+    if Path(path).suffix == ".npz":
+        part = name.rpartition("_")[0]  # of train_0
+        stores = [open_store(path, split=split) for split in ([part] if part in PARTS else PARTS)]
+    else:
+        stores = [open_store(path, label_path)]
+    if not name:
+        found = [(store, index) for store in stores for index in range(len(store.names))]
+        if not found:
+            raise InputError(f"{path}: there is no clip in it")
+        return found
+    for store in stores:
+        if name in store.names:
+            return [(store, store.names.index(name))]
+    known = [other for store in stores for other in store.names]
+    raise InputError(f"{path}: there is no clip {name!r}{did_you_mean(name, known)}")
 
 
 def feeder_over(clip: Clip, layout: SkeletonLayout | None, name: str, config: Config, source: str) -> LabelledClips:

@@ -107,8 +107,7 @@ def named_clips(source: str) -> Iterator[tuple[str, Any]]:
     else:
         if stream_of_file(path) not in (None, "joint"):
             raise InputError(f"{path}: the streams are made of joints; name the file of joints beside it")
-        store, numbers = open_named(path, name)
-        yield from ((store.names[number], partial(store.clip, number)) for number in numbers)
+        yield from ((store.names[number], partial(store.clip, number)) for store, number in open_named(path, name))
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Any]]:
