@@ -23,6 +23,7 @@ from engine.export.exported import Graph, config_from, open_graph, stream_of
 from engine.provenance import must_come_first, prepared, skeleton_of
 from engine.scoring.scores import probabilities
 from engine.scoring.tables import names_of_classes
+from engine.scoring.weighting import mean_weights
 from engine.weights import check_state, load_weights
 from errors import InputError
 from feeders.feeder import Feeder
@@ -138,7 +139,8 @@ class Predictor:
         ``class_names`` is a data set, or a file with one name a line, in place of those that they bring along.
 
         Raises:
-            InputError: no such checkpoint, it names classes of other packages, or the files are of different classes.
+            InputError: no such checkpoint, it names classes of other packages, the files are of different classes, or
+                there is no mean with such weights.
         """
         if not paths:
             raise InputError("name at least one checkpoint")
@@ -153,17 +155,15 @@ class Predictor:
             brought = graph.about["class_names"]
             names = names_of_classes(class_names, len(brought)) if class_names else brought
             return cls(streams, graph.about["weights"], names, graph)
+        if weights is not None and len(weights) != len(paths):
+            raise InputError(f"{len(weights)} fusion weights for {len(paths)} files")
+        each = mean_weights(weights or [1.0] * len(paths), "fusion weights")
         streams = [load_stream(path, device, allow_import) for path in paths]
         counts = [int(stream.config.model_args.get("num_class", 0)) for stream in streams]
         if len(set(counts)) > 1:
             raise InputError(
                 f"{paths[0]} tells {counts[0]} classes apart, another file {max(counts, key=counts.index)}"
             )
-        if weights is not None and len(weights) != len(streams):
-            raise InputError(f"{len(weights)} fusion weights for {len(streams)} files")
-        each = list(weights or [1.0] * len(streams))
-        if min(each) < 0 or not sum(each):
-            raise InputError(f"fusion weights {each}: probabilities want weights of at least 0 that are not all 0")
         names = names_of_classes(class_names, counts[0]) if class_names else _names_of(streams, counts[0])
         return cls(streams, each, names)
 

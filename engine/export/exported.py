@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clips.streams import stream_of_file
 from engine.config import Config, make_config
+from engine.scoring.weighting import mean_weights
 from errors import InputError
 from graph.layouts import BUILT_IN
 from importing import refuse_foreign
@@ -122,6 +123,7 @@ def read_about(text: str | None, source: str) -> dict[str, Any]:
         raise InputError(f"{source}: what it says about its streams is damaged")
     if not all(isinstance(held, dict) and isinstance(held.get("data"), dict) for held in streams):
         raise InputError(f"{source}: what it says about its streams is damaged")
+    about["weights"] = mean_weights(about["weights"], f"{source}: its fusion weights are")
     return about
 
 

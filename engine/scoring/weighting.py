@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,18 @@ def preset_weights(streams: Sequence[Stream], num_class: int) -> list[float]:
         raise InputError(f"--preset {preset} has weights for {known} classes, the scores are for {num_class}")
     chosen = by_classes.get(num_class, by_classes.get(0, ()))
     return [float(weight) for weight in chosen]
+
+
+def mean_weights(weights: Sequence[float], where: str) -> list[float]:
+    """The weights of a mean of probabilities, as they are; ``where`` is what an error calls them.
+
+    Raises:
+        InputError: one is below 0 or no number, or there is no dividing by their sum.
+    """
+    numbers = all(isinstance(weight, (int, float)) and 0 <= weight <= sys.float_info.max for weight in weights)
+    if not numbers or not sys.float_info.min <= sum(weights) <= sys.float_info.max:
+        raise InputError(f"{where} {list(weights)}: wanted numbers of at least 0 with a finite sum above 0")
+    return [float(weight) for weight in weights]
 
 
 def _name_and_path(text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from data_gen.demo_record import skeleton_text
 from data_gen.ntu import ntu_clip
 from data_gen.workshop import Sample
 from engine import predict
+from engine.export import __main__ as export_command
 from engine.predictor import Predictor
 from engine.provenance import as_mapping, data_facts, prepared
 from errors import InputError
@@ -113,6 +114,20 @@ def test_a_checkpoint_needs_no_other_file(trained: Path, tiny: Any, tmp_path: Pa
 def test_clips_of_another_shape_are_refused(trained: Path, shape: tuple[int, ...], says: str) -> None:
     with pytest.raises(InputError, match=says):
         Predictor.load([last(trained)])(np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("weights", [["nan", "1"], ["1", "inf"], ["1e308", "1e308"], ["0", "0"]])
+def test_weights_without_a_mean_are_refused_by_predictions_and_exports(
+    trained: Path, tiny: Any, tmp_path: Path, weights: list[str]
+) -> None:
+    given = ["--weights", last(trained), last(trained, "bone"), "--fusion-weights", *weights]
+    with pytest.raises(InputError, match=r"fusion weights \[.*\]: wanted numbers of at least 0 with a finite sum"):
+        predict.run([str(tiny.folder / "val_data_joint.npy"), *given])
+    with pytest.raises(InputError, match=r"fusion weights \[.*\]: wanted numbers of at least 0 with a finite sum"):
+        export_command.run([*given, "--out", str(tmp_path / "a.safetensors")])
+    with pytest.raises(InputError, match="1 fusion weights for 2 files"):
+        predict.run(["a.npy", *given[:-1]])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_short_and_long_clips_and_nans(trained: Path) -> None:

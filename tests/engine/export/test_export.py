@@ -224,6 +224,8 @@ def test_files_that_are_no_exports_are_refused(exported: Path, tmp_path: Path, t
     for change, says in (
         (None, "engine.export of this program did not write it"),
         ({**kept, "streams": kept["streams"][:1]}, "what it says about its streams is damaged"),
+        ({**kept, "weights": [float("nan"), 1]}, r"its fusion weights are \[nan, 1\]: wanted numbers of at least 0"),
+        ({**kept, "weights": ["2", 1]}, r"its fusion weights are \['2', 1\]: wanted numbers of at least 0"),
         ({**kept, "streams": [{**held, "feeder": "os.system"} for held in kept["streams"]]}, "not 'os.system'"),
     ):
         about["skeleton_action"].value = json.dumps(change)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.scoring.weighting import ORDER, PRESETS, named_streams, preset_weights
+from engine.scoring.weighting import ORDER, PRESETS, mean_weights, named_streams, preset_weights
 from errors import InputError
 
 # MSA-GCN's Ensemble.py and Ensemble_6s.py, pyskl's README; streams in the order of ORDER.
@@ -67,3 +69,18 @@ def test_streams_and_weights_that_do_not_fit(
 def test_six_streams_of_another_data_set() -> None:
     with pytest.raises(InputError, match="has weights for 60, 120, 10 classes, the scores are for 400"):
         preset_weights(named_streams(list("abcdef"), None, "msagcn-6"), 400)
+
+
+@pytest.mark.parametrize("weights", [[1], [0, 2.5], [1e308, 0], [1, 5e-324]])
+def test_weights_of_a_mean(weights: list[float]) -> None:
+    assert mean_weights(weights, "weights") == weights
+
+
+@pytest.mark.parametrize(
+    "weights", [[math.nan, 1], [1, math.inf], [1e308, 1e308], [10**400], [-1, 2], [0, 0.0], [5e-324], ["1"], [None], []]
+)
+def test_weights_that_no_mean_can_have(weights: list[Any]) -> None:
+    with pytest.raises(
+        InputError, match=r"^a.onnx: weights \[.*\]: wanted numbers of at least 0 with a finite sum above 0$"
+    ):
+        mean_weights(weights, "a.onnx: weights")
