@@ -32,7 +32,8 @@ class Progress(Totals):
 
     ``epoch`` epochs are trained and ``step`` steps done, ``step_in_epoch`` of them in the epoch begun.
     ``to_evaluate`` is whether the evaluation after the last trained epoch is still to be done. ``bad_steps`` counts the
-    steps in a row that have just come to nothing.
+    steps in a row that have just come to nothing. ``train_clips`` is the size of the training part, 0 where it is
+    not known.
     """
 
     epoch: int = 0
@@ -43,6 +44,7 @@ class Progress(Totals):
     to_evaluate: bool = False
     bad_steps: int = 0
     forward_batch_size: int = 0
+    train_clips: int = 0
 
 
 def save_checkpoint(

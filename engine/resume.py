@@ -54,7 +54,7 @@ def start(parts: Parts) -> tuple[torch.optim.Optimizer, nn.Module, Progress]:
             raise InputError(
                 f"start_epoch is {config.start_epoch}, but {config.checkpoint} was saved after epoch {progress.epoch}"
             )
-        parts.notes.extend(_compared(config, checkpoint["config"], progress))
+        parts.notes.extend(_compared(config, checkpoint["config"], progress, len(parts.feeders["train"])))
     elif checkpoint is not None:  # MS-G3D's
         load_optimizer(optimizer, checkpoint["optimizer_states"], str(config.checkpoint))
         progress = Progress(epoch=config.start_epoch or _epoch_of_schedule(checkpoint, str(config.checkpoint)))
@@ -63,7 +63,8 @@ def start(parts: Parts) -> tuple[torch.optim.Optimizer, nn.Module, Progress]:
         load_optimizer(optimizer, _optimizer_part(content), config.optimizer_states)
     if done(config, progress) and config.resume is None:
         raise InputError(f"nothing to train: {progress.epoch} epochs are done and num_epoch is {config.num_epoch}")
-    steps = len(parts.feeders["train"]) // config.batch_size
+    progress.train_clips = len(parts.feeders["train"])
+    steps = progress.train_clips // config.batch_size
     if progress.step == 0:
         progress.step = progress.epoch * steps
     if progress.epoch or progress.step_in_epoch:  # until the next step is done, the rate is that of the last
@@ -77,20 +78,23 @@ def done(config: Config, progress: Progress) -> bool:
     return progress.epoch >= config.num_epoch and not progress.to_evaluate
 
 
-def _compared(config: Config, saved: Mapping[str, Any], progress: Progress) -> list[str]:
+def _compared(config: Config, saved: Mapping[str, Any], progress: Progress, train_clips: int) -> list[str]:
     """Where a run goes on, and with which other settings.
 
     Raises:
         InputError: it stopped within an epoch, and would go on with other batches.
     """
-    new = {key: value for key, value in asdict(config).items() if key in saved and key not in _OF_NO_CONSEQUENCE}
+    ignored = _OF_NO_CONSEQUENCE - ({"num_epoch"} if config.lr_schedule == "cosine" else set())
+    new = {key: value for key, value in asdict(config).items() if key in saved and key not in ignored}
     other = [f"{key} {saved[key]} -> {value}" for key, value in new.items() if value != saved[key]]
     if progress.step_in_epoch:
-        for key in ("batch_size", "seed", "train_feeder_args"):
-            if new.get(key) != saved.get(key):
+        wanted = {key: saved.get(key) for key in ("batch_size", "seed", "debug", "feeder", "train_feeder_args")}
+        wanted["training clips"] = progress.train_clips or train_clips
+        for key, value in wanted.items():
+            if (got := {**new, "training clips": train_clips}.get(key)) != value:
                 raise InputError(
-                    f"{config.checkpoint} was saved within an epoch: go on with {key} {saved.get(key)}, "
-                    f"not {new.get(key)}, or from a checkpoint between two epochs"
+                    f"{config.checkpoint} was saved within an epoch: go on with {key} {value}, "
+                    f"not {got}, or from a checkpoint between two epochs"
                 )
     where = f"step {progress.step_in_epoch} of epoch {progress.epoch + 1}" if progress.step_in_epoch else ""
     where = where or ("the evaluation" if progress.to_evaluate else "the end") + f" of epoch {progress.epoch}"

@@ -110,7 +110,8 @@ def train_step(
     """One step of the optimizer, down the gradient of the mean loss over the batches of all processes.
 
     A batch goes through the network ``forward_batch_size`` clips at a time and the gradients add up to those of its
-    mean loss, so only BatchNorm sees the difference.
+    mean loss, so only BatchNorm sees the difference. What is labelled ``NO_CLIP`` has no part in any of it, unless
+    there is nothing else to go through.
     """
     clips, labels, _ = batch
     running.keep(world)
@@ -119,7 +120,10 @@ def train_step(
     correct = torch.zeros((), device=device)
     parts = list(zip(clips.split(forward_batch_size), labels.split(forward_batch_size), strict=True))
     for number, (some, their_labels) in enumerate(parts, start=1):
-        count = int((their_labels != NO_CLIP).sum())
+        there = their_labels != NO_CLIP
+        count = int(there.sum())
+        if 0 < count < len(some):
+            some, their_labels = some[there], their_labels[there]
         some, their_labels = some.to(device, non_blocking=True), their_labels.to(device, non_blocking=True)
         with precision.autocast():
             logits = model(precision.cast(some))
@@ -132,6 +136,8 @@ def train_step(
     valid = int((labels != NO_CLIP).sum())
     told = torch.tensor([valid, float(stop_asked)], device=device)
     figures = add_up(world, gradients, torch.cat([torch.stack([loss_of_all, correct]), told]))
+    if world.size > 1 or valid < len(clips):  # the mean is that over the clips that there are
+        torch._foreach_mul_(gradients, len(clips) * world.size / figures[2].clamp(min=1))
     norm = precision.gradient_norm(optimizer, gradients)
     total_loss, total_correct, total_clips, stops, size = torch.cat([figures, norm[None].to(figures)]).tolist()
     done = math.isfinite(total_loss) and math.isfinite(size)

@@ -8,7 +8,7 @@ _ROWS = 8192  # rows that are worked on at a time, so that temporaries stay smal
 
 
 def top_k_accuracy(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
-    """Share of rows of ``logits`` (N, C) whose label (N,) is among the ``k`` largest; of equal ones the first counts."""
+    """Share of rows of ``logits`` (N, C) whose label (N,) is among the ``k`` largest; of equals the first counts."""
     labels, right = np.asarray(labels), 0
     for begin in range(0, len(labels), _ROWS):
         rows, truth = logits[begin : begin + _ROWS], labels[begin : begin + _ROWS, None]

@@ -46,12 +46,14 @@ def settled(precision: Precision) -> Precision:
     return precision
 
 
-def stepped(model: nn.Module, optimizer: torch.optim.Optimizer, precision: Precision, given: Batch) -> Step:
+def stepped(
+    model: nn.Module, optimizer: torch.optim.Optimizer, precision: Precision, given: Batch, at_once: int = 2
+) -> Step:
     return train_step(
         model,
         given,
         optimizer,
-        forward_batch_size=2,
+        forward_batch_size=at_once,
         precision=precision,
         device=CPU,
         running=RunningState(model),
@@ -87,9 +89,23 @@ def test_a_step_that_overflows_leaves_no_trace(precision: Any, what: str, differ
     assert differences(after, before) != []
 
 
+def test_a_clip_without_a_label_has_no_part_in_its_batch() -> None:
+    """Weights and statistics after the step are those of a batch that never had it."""
+    clips, labels, indices = batch()
+    found = []
+    for kept in ([0, 1, 3], [0, 1, 2, 3]):
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        held = clips[kept].clone(), labels[kept].clone(), indices[kept]
+        if len(kept) == 4:
+            held[0][2], held[1][2] = 0, NO_CLIP
+        assert stepped(model, optimizer, Precision(), held, at_once=4).done
+        found.append(model.state_dict())
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("precision", FORMATS.values(), ids=FORMATS)
-def test_a_clip_without_a_label_has_no_part_in_the_loss(precision: Any) -> None:
-    """Not even where it is alone in a pass, and the mean is that over the others."""
+def test_a_pass_of_nothing_but_such_clips_has_no_part_in_the_loss(precision: Any) -> None:
     model, chosen = network(), settled(precision())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     model = chosen.prepare(model, optimizer)

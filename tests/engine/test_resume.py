@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -259,3 +262,42 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_the_whole_one_before(
     assert run_main(*flags).code == 0
     assert same(straight, stopped) == []
     assert (stopped / "checkpoints" / "damaged.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--debug"], "go on with debug False, not True"),
+        (["--batch-size", 4], "go on with batch_size 8, not 4"),
+        (["--seed", 9], "go on with seed 1, not 9"),
+        ([], "go on with training clips 24, not 16"),
+    ],
+)
+def test_within_an_epoch_a_run_goes_on_with_the_same_batches_alone(
+    flags: list[Any], says: str, tiny: Any, run_main: Any, load: Any, tmp_path: Path
+) -> None:
+    data, label = (
+        Path(shutil.copy(tiny.folder / f"train_{name}", tmp_path)) for name in ("data_joint.npy", "label.pkl")
+    )
+    feeder = {**tiny.settings["train_feeder_args"], "data_path": str(data), "label_path": str(label)}
+    config = tiny.write(tmp_path / "c.yaml", train_feeder_args=feeder, num_epoch=1, keep=9)
+    begun = ["--config", config, "--work-dir", tmp_path / "w", "--save-every-steps", 2]
+    assert run_main(*begun).code == 0
+    last = tmp_path / "w" / "checkpoints" / "last.pt"
+    content = load(last)
+    content["progress"] |= {"epoch": 0, "step": 2, "step_in_epoch": 2, "to_evaluate": False}
+    torch.save(content, last)
+    if not flags:
+        np.save(data, np.load(data)[:16])
+        names, labels = pickle.loads(label.read_bytes())
+        label.write_bytes(pickle.dumps((names[:16], labels[:16])))
+    done = run_main("--config", config, "--checkpoint", last, "--work-dir", tmp_path / "w", "--resume", "auto", *flags)
+    assert (done.code, len(done.err)) == (2, 1)
+    assert f"was saved within an epoch: {says}" in done.err[0]
+
+
+def test_a_longer_cosine_is_another_setting(train: Any, run_main: Any, tmp_path: Path) -> None:
+    last = train("w", "--num-epoch", 1, lr_schedule="cosine") / "checkpoints" / "last.pt"
+    done = run_main("--checkpoint", last, "--num-epoch", 2)
+    assert done.code == 0
+    assert any("with other settings: num_epoch 1 -> 2" in line for line in done.out)
