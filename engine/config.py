@@ -174,6 +174,8 @@ def _coerce(value: Any, wanted: Any, where: str) -> Any:
     except (TypeError, ValueError, OverflowError):
         pass
     if "str" in kind and isinstance(value, (str, int)) and not isinstance(value, bool):
+        if not str(value).strip():  # such as a variable of the shell that is not set
+            raise InputError(f"{where} is {value!r}, wanted text that is not empty")
         return str(value)
     names = {int: "a whole number", float: "a number"}
     raise InputError(f"{where} is {value!r}, wanted {names.get(wanted, 'text')}")

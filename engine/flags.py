@@ -27,6 +27,9 @@ def parse(argv: Sequence[str] | None = None) -> tuple[Config, dict[str, str]]:
     """
     flags = vars(_parser().parse_strictly(argv))
     flags.pop("local_rank", None)
+    for key in ("config", "checkpoint"):  # read before settings are checked
+        if key in flags and not flags[key].strip():
+            raise InputError(f"--{key}: {key} is {flags[key]!r}, wanted text that is not empty")
     path = flags.pop("config", None)
     values: dict[str, Any] = {}
     origin = dict.fromkeys(DEFAULTS, "default")

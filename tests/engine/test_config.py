@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import DEFAULTS, HELP, Config, make_config
+from engine.config import DEFAULTS, HELP, TYPES, Config, make_config
 from errors import InputError
 
 # What MS-G3D's command line assumes; seed (random there) and num_worker (all cores there) are ours.
@@ -133,6 +133,16 @@ def test_wrong_values_are_refused_with_their_origin(key: str, value: Any, says: 
 def test_an_unknown_key_is_refused_and_the_nearest_named() -> None:
     with pytest.raises(InputError, match=r"^mine.yaml: unknown key 'bath_size'; did you mean 'batch_size'\?$"):
         make_config({"bath_size": 3}, {"bath_size": "mine.yaml"})
+
+
+@pytest.mark.parametrize("key", [key for key, kind in TYPES.items() if "str" in str(kind)])
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_no_setting_is_an_empty_text(key: str, empty: str) -> None:
+    with pytest.raises(InputError, match=f"^--x: {key} is '{empty}', wanted "):
+        make_config({key: empty}, {key: "--x"})
+    if "list" in str(TYPES[key]):
+        with pytest.raises(InputError, match=f"^--x: {key} is '{empty}', wanted "):
+            make_config({key: ["a", empty]}, {key: "--x"})
 
 
 @given(st.floats(min_value=0, allow_infinity=False, allow_nan=False), st.integers(0, 2**32))
