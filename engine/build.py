@@ -68,13 +68,20 @@ def build_model(config: Config) -> nn.Module:
 
 
 def model_class(config: Config) -> type[nn.Module]:
-    """The class that ``model`` names, found to be a network that takes ``model_args``."""
+    """The class that ``model`` names, found to be a network that takes ``model_args``.
+
+    Raises:
+        InputError: it is none, does not take them, or is to have no class, joint, body or channel.
+    """
     if config.model is None:
         raise InputError("model is missing: give the dotted path of a network, such as --model model.msg3d.Model")
     cls = import_class(config.model, "model")
     if not issubclass(cls, nn.Module):
         raise InputError(f"model: {config.model} is not a torch Module")
-    bind_arguments(cls, config.model_args, "model_args")
+    takes = bind_arguments(cls, config.model_args, "model_args")
+    for size in ("num_class", "num_point", "num_person", "in_channels"):
+        if isinstance(takes.get(size), int) and takes[size] < 1:
+            raise InputError(f"model_args: {size} is {takes[size]}, wanted at least 1")
     return cls
 
 

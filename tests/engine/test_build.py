@@ -85,6 +85,9 @@ def test_networks_that_there_are_not(config: Config, changes: dict[str, Any], sa
         ({"graph_args": {"laiout": "toy"}}, "model_args.graph_args: .*did you mean 'layout'?"),
         ({"widths": [6, 12]}, "model_args: model.msg3d.Model cannot be built: not enough values"),
         ({"num_class": "six"}, "model_args: model.msg3d.Model cannot be built: "),
+        ({"num_class": 0}, "^model_args: num_class is 0, wanted at least 1$"),
+        ({"num_class": -1}, "^model_args: num_class is -1, wanted at least 1$"),
+        ({"num_person": 0}, "^model_args: num_person is 0, wanted at least 1$"),
     ],
 )
 def test_network_arguments_that_do_not_fit(config: Config, changes: dict[str, Any], says: str) -> None:
