@@ -88,8 +88,7 @@ def read_last(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path, str |
     try:
         return read_checkpoint(path), path, None
     except InputError as error:
-        before = previous_of(path)
-        if path.name != LAST or not before.is_file():
+        if path.name != LAST or not (before := previous_of(path)).is_file():
             raise
         try:
             return read_checkpoint(before), before, f"{error}; going on from the one before it, {before}"
@@ -142,9 +141,16 @@ def settings_in(path: str | os.PathLike[str], allowed: Sequence[str] | str = ())
     # Where the saved run came from is no business of the one that goes on, nor where the file would like to write.
     for key in _NOT_THE_NEXT_ONES:
         settings.pop(key, None)
-    folder = Path(path).parent
-    settings["work_dir"] = str(folder.parent) if folder.name == "checkpoints" else None
+    folder = work_dir_of(path)
+    settings["work_dir"] = str(folder) if folder else None
     return settings
+
+
+def work_dir_of(path: str | os.PathLike[str]) -> Path | None:
+    """The work dir in whose ``checkpoints`` the file at ``path`` lies, None where it lies elsewhere."""
+    path = Path(path)
+    folder = path.parent if path.parent.name else path.absolute().parent
+    return folder.parent if folder.name == "checkpoints" else None
 
 
 def restore(

@@ -11,7 +11,7 @@ from torch import nn
 
 from engine.allocator import keep_freed_memory
 from engine.build import LabelledClips, build_feeder, build_model, check_fit, check_forward
-from engine.checkpoint import read_last
+from engine.checkpoint import read_last, work_dir_of
 from engine.config import Config
 from engine.data import test_batches
 from engine.device import choose_device
@@ -55,10 +55,7 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     Raises:
         InputError: something the user gave does not work.
     """
-    if config.work_dir is None and config.checkpoint:
-        raise InputError(f"{config.checkpoint} does not lie in the checkpoints of a work dir: give --work-dir")
-    if config.out is not None and (config.phase == "train" or not config.out.endswith((".pkl", ".pickle"))):
-        raise InputError(f"out is {config.out!r}, wanted a file that ends in .pkl, and --phase test")
+    _check_places(config)
     work_dir = WorkDir(config)
     device, device_note = choose_device(config.device, world)
     precision, precision_note = choose_precision(config, device, world)
@@ -122,6 +119,21 @@ def evaluate_parts(
         say=journal.say,
         stop=stop,
     )
+
+
+def _check_places(config: Config) -> None:
+    """Refuse a run that goes on in no known folder, and a file of results that nothing would write.
+
+    Raises:
+        InputError: ``work_dir`` is missing, or ``out`` does not fit.
+    """
+    if config.work_dir is None and config.checkpoint:
+        folder = work_dir_of(config.checkpoint)
+        if folder is None:
+            raise InputError(f"{config.checkpoint} does not lie in the checkpoints of a work dir: give --work-dir")
+        raise InputError(f"work_dir is missing: give --work-dir; {config.checkpoint} is of work dir {folder}")
+    if config.out is not None and (config.phase == "train" or not config.out.endswith((".pkl", ".pickle"))):
+        raise InputError(f"out is {config.out!r}, wanted a file that ends in .pkl, and --phase test")
 
 
 def _load_initial(model: nn.Module, config: Config, checkpoint: Mapping[str, Any] | None) -> list[str]:

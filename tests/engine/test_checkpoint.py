@@ -138,6 +138,12 @@ def test_other_files_are_no_checkpoints(tmp_path: Path, content: Any) -> None:
         read_checkpoint(tmp_path / "a.pt")
 
 
+@pytest.mark.parametrize("path", [".", "/", "/proc/self/last.pt"])
+def test_what_is_no_file_is_no_checkpoint(path: str) -> None:
+    with pytest.raises(InputError):
+        settings_in(path)
+
+
 def test_a_checkpoint_of_msg3d_is_read(tmp_path: Path) -> None:
     _, optimizer = trained()
     schedule = {"milestones": Counter({30: 1, 40: 1}), "gamma": 0.1, "last_epoch": 2}
@@ -219,7 +225,9 @@ def test_a_write_that_breaks_off_leaves_the_old_checkpoint(
     assert tree(saved.parent) == before
 
 
-def test_the_work_dir_is_where_the_checkpoint_lies_whatever_it_says(saved: Path) -> None:
+def test_the_work_dir_is_where_the_checkpoint_lies_whatever_it_says(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = torch.load(saved, weights_only=True)
     content["config"]["work_dir"] = "/somewhere/else"
     kept = saved.parent / "run" / "checkpoints" / "last.pt"
@@ -228,3 +236,6 @@ def test_the_work_dir_is_where_the_checkpoint_lies_whatever_it_says(saved: Path)
     assert settings_in(kept)["work_dir"] == str(saved.parent / "run")
     torch.save(content, saved)
     assert settings_in(saved)["work_dir"] is None
+    with monkeypatch.context() as inside:
+        inside.chdir(kept.parent)
+        assert settings_in("last.pt")["work_dir"] == str(saved.parent / "run")

@@ -1,0 +1,32 @@
+"""The parts of a run: what is refused before anything is built, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_a_checkpoint_without_a_work_dir_is_told_what_is_missing(
+    tiny: Any, run_main: Any, train: Any, light: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_dir = train("w", "--num-epoch", 1, **light)
+    config, last = tiny.write(tmp_path / "c.yaml", **light), work_dir / "checkpoints" / "last.pt"
+    done = run_main("--config", config, "--checkpoint", last)
+    assert (done.code, done.err) == (
+        2,
+        [f"error: work_dir is missing: give --work-dir; {last} is of work dir {work_dir}"],
+    )
+    monkeypatch.chdir(last.parent)
+    done = run_main("--config", config, "--checkpoint", "last.pt")
+    assert (done.code, done.err) == (
+        2,
+        [f"error: work_dir is missing: give --work-dir; last.pt is of work dir {work_dir}"],
+    )
+    moved = last.rename(tmp_path / "last.pt")
+    done = run_main("--config", config, "--checkpoint", moved)
+    assert (done.code, done.err) == (
+        2,
+        [f"error: {moved} does not lie in the checkpoints of a work dir: give --work-dir"],
+    )
