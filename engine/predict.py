@@ -44,7 +44,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         if given.clips:
             raise InputError("--stream reads frames from its input: name no clips")
         held = {"hop": given.hop, "window": given.window, "min_frames": given.min_frames, "keep": given.keep}
-        return run_stream(Live(predictor, **held, fps=given.fps, top=given.top), sys.stdin)
+        return run_stream(Live(predictor, **held, fps=given.fps, top=given.top), sys.stdin.buffer)
     if not given.clips:
         raise InputError("name at least one clip, or --stream")
     damaged = 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from engine.live.track import Pose
 from errors import InputError
 
-LONGEST = 2**20  # characters of a line
+LONGEST = 2**20  # bytes of a line
+LATEST = 10**12  # of t
 MOST_BODIES = 64  # in a frame
 
 
@@ -28,13 +28,17 @@ class Frame:
     ids: list[Any]
 
 
-def lines_of(stream: TextIO) -> Iterator[str]:
-    """The lines of a stream as they come; of one that is too long a beginning that is no JSON."""
-    while line := stream.readline(LONGEST):
-        if len(line) == LONGEST and not line.endswith("\n"):
-            while (rest := stream.readline(LONGEST)) and not rest.endswith("\n"):
+def lines_of(stream: BinaryIO) -> Iterator[str]:
+    """The lines of a stream as they come; for one that is too long or no UTF-8 a sentence, which is no JSON."""
+    while found := stream.readline(LONGEST):
+        if len(found) == LONGEST and not found.endswith(b"\n"):
+            while (rest := stream.readline(LONGEST)) and not rest.endswith(b"\n"):
                 pass
-            line = f"(a line of more than {LONGEST} characters)"
+            found = b"(a line of more than %d bytes)" % LONGEST
+        try:
+            line = found.decode()
+        except UnicodeDecodeError:
+            line = "(a line that is not UTF-8)"
         if line.strip():
             yield line
 
@@ -80,8 +84,11 @@ def read_frame(given: str | Mapping[str, Any], joints: int, dims: int | None, fp
 def _number(t: Any, fps: float | None) -> int | None:
     if t is None:
         return None
-    if isinstance(t, bool) or not isinstance(t, (int, float)) or not math.isfinite(t) or abs(t) > 1e12:
+    if isinstance(t, bool) or not isinstance(t, (int, float)) or t != t:
         raise InputError(f"t is {str(t)[:40]!r}, wanted a number")
+    if abs(t) > LATEST:  # an int may be larger than any float
+        wanted = "the number of a frame or, with --fps, seconds"
+        raise InputError(f"t is {str(t)[:40]}, wanted {wanted}, at most {LATEST:.0e}")
     if fps is None and t != int(t):
         raise InputError(f"t is {t}, wanted the number of a frame; say --fps where it is in seconds")
     return round(t * fps) if fps is not None else int(t)

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from engine.live.frames import lines_of, read_frame
 from engine.live.window import Window
@@ -147,7 +147,7 @@ class Live:
         return ", ".join(parts)
 
 
-def run_stream(live: Live, lines: TextIO) -> int:
+def run_stream(live: Live, lines: BinaryIO) -> int:
     """A line of JSON for every label of frames that come in as lines of JSON; 1 when any was damaged."""
     try:
         for label in live.labels(lines_of(lines)):

@@ -45,7 +45,7 @@ def execute(command: str, network: Sequence[str]) -> None:
     """What the shell would do, in this process: small networks and one epoch, one more if resumed, on a CPU."""
     words = shlex.split(command)[1:]
     if "<" in words:
-        sys.stdin = io.StringIO(Path(words.pop()).read_text())
+        sys.stdin = io.TextIOWrapper(io.BytesIO(Path(words.pop()).read_bytes()))
         words.remove("<")
     if (words[0] == "-m" and words[1].split(".")[0] == "data_gen") or words[1] in ("engine.predict", "engine.export"):
         code = exit_code(importlib.import_module(words[1]).run, words[2:])

@@ -182,7 +182,7 @@ def test_real_recordings(
             json.dumps({"t": t, "bodies": [{"joints": pose.tolist()}]})
             for t, pose in enumerate(clip[..., 0].transpose(1, 2, 0))
         ]
-        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
         assert predict.run(["--weights", str(weights), "--stream"]) == 0
         out, err = capsys.readouterr()
         last = json.loads(out.splitlines()[-1])

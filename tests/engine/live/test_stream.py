@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine import predict
-from engine.live.frames import read_frame
+from engine.live.frames import lines_of, read_frame
 from engine.live.stream import Live, run_stream
 from engine.live.track import Tracker
 from engine.live.window import GAP, Window
@@ -187,6 +187,9 @@ DAMAGED = [
     ('{"t": 0.5, "bodies": []}', "say --fps"),
     ('{"t": "now", "bodies": []}', "t is 'now'"),
     ('{"t": NaN, "bodies": []}', "t is 'nan'"),
+    (f'{{"t": 1{"0" * 400}, "bodies": []}}', f"t is 1{'0' * 39}, wanted the number of a frame"),
+    ('{"t": -Infinity, "bodies": []}', "t is -inf, wanted the number of a frame"),
+    ('{"t": 1712345679099, "bodies": []}', "or, with --fps, seconds, at most 1e+12"),
     ('{"bodies": [3]}', "body 0: wanted"),
     ('{"bodies": [{"joints": [[1, 2, 3]]}]}', "1 joints, wanted 17"),
     (json.dumps({"bodies": [{"joints": [[1, 2]] * V}]}), "joints of 2 numbers, wanted 3"),
@@ -195,7 +198,7 @@ DAMAGED = [
     (json.dumps({"bodies": [{"joints": [[1, 2, float("inf")]] * V}]}), "a number is not finite"),
     (json.dumps({"bodies": [{"joints": [[1, 2, 3]] * V, "id": [1]}]}), "an id is a number or a word"),
     (json.dumps({"bodies": [{"joints": [[1, 2, 3]] * V}] * 65}), "65 bodies, wanted at most 64"),
-    (json.dumps({"bodies": []}) + " " * 2**21, "not a line of JSON: '.a line of more than 1048576 characters"),
+    (json.dumps({"bodies": []}) + " " * 2**21, "not a line of JSON: '.a line of more than 1048576 bytes"),
 ]
 
 
@@ -210,12 +213,19 @@ def test_damaged_lines_are_named_and_the_rest_goes_on(capsys: pytest.CaptureFixt
     good = [json.dumps(frame) for frame in frames_of(walk(30))]
     lines = [*good[:10], *(line for line, _ in DAMAGED), "", *good[10:]]
     told = Told()
-    assert run_stream(live(told), io.StringIO("\n".join(lines))) == 1
+    text = "\n".join(lines).encode().replace(b'{"t": 20', b'\xff{"t": 20')
+    assert run_stream(live(told), io.BytesIO(text)) == 1
     out, err = capsys.readouterr()
     assert [json.loads(line)["label"] for line in out.splitlines()] == ["run", "run"]
-    np.testing.assert_allclose(told.clips[-1][..., 0], walk(30).transpose(2, 0, 1), rtol=1e-6)
+    walked = walk(30)
+    walked[20] = walked[19]  # whose line was damaged
+    np.testing.assert_allclose(told.clips[-1][..., 0], walked.transpose(2, 0, 1), rtol=1e-6)
     assert "frame 11 of the stream: not a line of JSON: '{'" in err
-    assert f"30 frames, 2 labels, {len(DAMAGED)} damaged" in err
+    assert f"29 frames, 2 labels, 1 missing (the pose before held), {len(DAMAGED) + 1} damaged" in err
+
+
+def test_a_line_that_is_not_utf_8_is_said() -> None:
+    assert list(lines_of(io.BytesIO(b'\xff{}\n{"t": "\xc3\xa4"}\n'))) == ["(a line that is not UTF-8)", '{"t": "ä"}\n']
 
 
 def test_joints_that_were_not_seen() -> None:
@@ -241,7 +251,7 @@ def test_the_command(
 ) -> None:
     weights = str(saved(tmp_path, "dgstgcn", "coco-17", 2))
     lines = "\n".join(json.dumps(frame) for frame in frames_of(walk(40)))
-    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     assert predict.run(["--weights", weights, "--stream", "--hop", "20", "--top", "2"]) == 0
     out, err = capsys.readouterr()
     said = [json.loads(line) for line in out.splitlines()]
