@@ -55,6 +55,11 @@ class Live:
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < 1e6:
             raise InputError(f"--fps {self.fps}: wanted frames a second")
+        if self.min_frames > self.window:
+            raise InputError(
+                f"--min-frames {self.min_frames} is more than --window {self.window} ever holds: "
+                f"there would be no label"
+            )
         facts = [stream.facts for stream in self.predictor.streams]
         for key in ("lineage", "dims", "scores", "image_size", "bodies", "values", "single_body"):
             if any(other.get(key) != facts[0].get(key) for other in facts[1:]):

@@ -261,6 +261,7 @@ def test_the_command(
         (["a.npy", "--stream"], "name no clips"),
         ([], "name at least one clip, or --stream"),
         (["--stream", "--fps", "0"], "wanted frames a second"),
+        (["--stream", "--window", "10"], "--min-frames 15 is more than --window 10 ever holds"),
     ):
         with pytest.raises(InputError, match=says):
             predict.run([*flags, "--weights", weights])
