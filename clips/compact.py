@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from clips.streams import Clip
 from errors import InputError, did_you_mean, in_a_line
-from graph.layout import SkeletonLayout
+from graph.layout import SkeletonLayout, read_layout
 from graph.layouts import BUILT_IN
 
 FORMAT = 1
 MOST_NUMBERS = 2**28  # in a clip, a gigabyte; more is a damaged size
 ABOUT, INDEX, VALUES = "store.json", "index.npz", "clips.npy"
+SKELETON = "skeleton.yaml"  # beside them, where it is none of the built-in ones
 TRACK_FIELDS = ("clip", "body", "start", "length", "looped")
 
 
@@ -92,7 +93,7 @@ class CompactStore:
         index = _read_index(Path(folder))
         self._values = _read_values(Path(folder), mmap)
         self._channels, self._joints, self._bodies = about["channels"], about["joints"], about["bodies"]
-        self.layout: SkeletonLayout | None = BUILT_IN.get(str(about.get("layout")))
+        self.layout = _layout(Path(folder), about)
         self._frames, self._tracks = index["frames"], index["tracks"]
         sizes = self._channels * self._joints * self._tracks[:, TRACK_FIELDS.index("length")]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])
@@ -159,6 +160,12 @@ def _chosen(index: Mapping[str, NDArray[Any]], split: str | None, source: str) -
     if rows.size and not (rows.min() >= 0 and rows.max() < count):
         raise InputError(f"{source}: {INDEX} is damaged: split {split!r} names clips that there are not")
     return rows
+
+
+def _layout(folder: Path, about: Mapping[str, Any]) -> SkeletonLayout | None:
+    """The skeleton of the clips, where the store says which it is."""
+    known = BUILT_IN.get(str(about.get("layout")))
+    return read_layout(folder / SKELETON) if known is None and (folder / SKELETON).is_file() else known
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from clips.compact import SKELETON
 from clips.files import write_text
 from clips.poses import Wanted, clip_of
 from clips.read.poses import find_recordings, read_poses
@@ -33,7 +34,7 @@ from errors import InputError
 from graph.layout import SkeletonLayout
 from graph.layouts import BUILT_IN, ESTIMATORS, find_layout
 
-CLASS_NAMES, SKELETON, CONFIG = "class_names.txt", "skeleton.yaml", "train.yaml"
+CLASS_NAMES, CONFIG = "class_names.txt", "train.yaml"
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,13 @@ class OwnData:
 def training_yaml(data: OwnData, network: str, name: str) -> str:
     """The text of ``train.yaml`` for one of ``NETWORKS``; ``name`` is that of the data, for the work dir."""
     channels, joints, bodies = data.shape
-    place = ["trim  # of the frames in which nobody is there yet, or any more"]
+    place = ["trim: {inside: true}  # of the frames in which nobody is there"]
     if data.dims == 3:
         place.append(f"center: {{joint: {data.center}}}  # becomes the origin, in the first frame")
     elif not data.in_units:
-        place.append("pre_normalize_2d: {mode: auto}  # the stretch that a clip's joints cover becomes -1 to 1")
+        place.append(
+            "pre_normalize_2d: {mode: auto, least: 0}  # the stretch that a clip's joints cover becomes -1 to 1"
+        )
     turn = f"random_rotation{'' if data.dims == 3 else '_2d'}: {{theta: 0.3}}  # radians"
     stream = "stream: {scores: mean}" if data.scores else "stream"
     batch = min(data.clips, 16)

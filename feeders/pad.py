@@ -33,14 +33,21 @@ class LoopPad:
 
 @dataclass(frozen=True)
 class Trim:
-    """Without the empty frames before the first that holds something and after the last; an empty clip stays."""
+    """Without the empty frames before the first that holds something and after the last; an empty clip stays.
+
+    With ``inside`` without those between them too, as SGN's preparation leaves them out.
+    """
+
+    inside: bool = False
 
     def draw(self, rng: np.random.Generator, clip: Clip) -> None:
         return None
 
     def apply(self, clip: Clip, drawn: None) -> Clip:
         begin, end = occupied(clip)
-        return clip[:, begin:end]
+        clip = clip[:, begin:end]
+        held = clip.any(axis=(0, 2, 3))
+        return clip[:, held] if self.inside and held.any() else clip
 
 
 @dataclass(frozen=True)

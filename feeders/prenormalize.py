@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from clips.normalize import rotation_between
 from clips.streams import Clip
 from errors import InputError
+from feeders.agcn import check_number
 from feeders.space import present
 
 _Z = np.array([0.0, 0.0, 1.0])
 _X = np.array([1.0, 0.0, 0.0])
-_WIDE = 10  # pixels: what covers less of the picture is not stretched to fill it
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class PreNormalize2D:
     """Pixels to [-1, 1]; joints whose score is ``threshold`` or less become zero, their scores stay (pyskl).
 
     Mode ``fix`` takes the picture's size (``img_shape``: height and width; a recording that knows its own goes before
-    it), mode ``auto`` the stretch that the joints with a score cover, if it is over 10 pixels both ways. The third
-    channel is the score, if there is one. Bodies that are absent stay zero.
+    it), mode ``auto`` the stretch that the joints that were seen cover, if it is over ``least`` pixels both ways. The
+    third channel is the score, if there is one; without it a joint was seen that is not at the origin.
 
     Shapes: (C=2 or 3, T, V, M) -> the same.
     """
@@ -99,10 +99,12 @@ class PreNormalize2D:
     img_shape: tuple[float, float] = (1080, 1920)
     threshold: float = 0.01
     mode: str = "fix"
+    least: float = 10
 
     def __post_init__(self) -> None:
         if self.mode not in ("fix", "auto"):
             raise InputError(f"mode is fix or auto, not {self.mode!r}")
+        check_number("least", self.least, least=0)
         if not (isinstance(self.img_shape, tuple) and len(self.img_shape) == 2 and min(self.img_shape) > 0):
             raise InputError(f"img_shape is the picture's height and width, not {self.img_shape!r}")
 
@@ -116,8 +118,7 @@ class PreNormalize2D:
     def apply(self, clip: Clip, drawn: None) -> Clip:
         if clip.shape[0] not in (2, 3):
             raise ValueError("pixels have two channels, or three with the score")
-        absent = ~clip.any(axis=(0, 1, 2))  # (M,)
-        counted = clip[2] > self.threshold if len(clip) == 3 else np.broadcast_to(~absent, clip.shape[1:])
+        counted = clip[2] > self.threshold if len(clip) == 3 else present(clip)[0]  # (T, V, M)
         made: Clip = clip.copy()
         stretch = self._stretch(clip, counted)
         if stretch is not None:
@@ -135,4 +136,4 @@ class PreNormalize2D:
         if not points.shape[1]:
             return None
         low, high = points.min(axis=1), points.max(axis=1)
-        return (low, high) if np.all(high - low > _WIDE) else None
+        return (low, high) if np.all(high - low > self.least) else None

@@ -19,7 +19,7 @@ def present(clip: Clip) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Center:
-    """The first body's ``joint`` in the first frame becomes the origin.
+    """The first body's ``joint`` becomes the origin, in the first frame that it was seen in.
 
     Joints that were not seen stay zero, unless ``keep_zeros`` is false: NW-UCLA's feeder moves them like any other.
     """
@@ -35,7 +35,9 @@ class Center:
         return None
 
     def apply(self, clip: Clip, drawn: None) -> Clip:
-        centred: Clip = clip - clip[:, :1, self.joint : self.joint + 1, :1]
+        seen = clip[:, :, self.joint, 0].any(axis=0)
+        first = int(seen.argmax())
+        centred: Clip = clip - clip[:, first : first + 1, self.joint : self.joint + 1, :1]
         return centred * present(clip) if self.keep_zeros else centred
 
 

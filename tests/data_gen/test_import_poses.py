@@ -131,7 +131,7 @@ def test_a_configuration_that_was_changed_stays(mine: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("more", "place", "others"),
     [
-        ((), {"pre_normalize_2d": {"mode": "auto"}}, ["crop_resize", "random_rotation_2d", "stream"]),
+        ((), {"pre_normalize_2d": {"mode": "auto", "least": 0}}, ["crop_resize", "random_rotation_2d", "stream"]),
         (("--image-size", "640", "480"), None, ["crop_resize", "random_rotation_2d", "stream"]),
         (("--keep-scores", "--image-size", "640", "480"), None, ["crop_resize", "random_rotation_2d", "stream"]),
     ],
@@ -141,7 +141,7 @@ def test_planar_poses_are_turned_in_the_plane(more: tuple[str, ...], place: Any,
         np.save(mine / f"poses/clip{number}.npy", np.abs(recording(number, (4, 5, 3))))
     assert run(mine, "--dims", "2", *more) == 0
     transforms = yaml.safe_load((mine / "out/train.yaml").read_text())["train_feeder_args"]["transforms"]
-    assert transforms.pop(0) == "trim"
+    assert transforms.pop(0) == {"trim": {"inside": True}}
     assert (transforms[0] == place) == (place is not None)
     names = [next(iter(item)) if isinstance(item, dict) else item for item in transforms[place is not None :]]
     assert names == others
@@ -372,3 +372,11 @@ def test_real_recordings_come_back_bit_for_bit(name: str, skeleton_data: Path, t
         assert ours.sample_name == theirs.sample_name
         for index in range(0, len(theirs), 9):
             assert ours[index][0].tobytes() == theirs[index][0].tobytes()
+
+
+def test_a_store_brings_its_own_skeleton_along(mine: Path) -> None:
+    """A skeleton of as many joints as a built-in one is not taken for that."""
+    assert run(mine) == 0
+    store = CompactStore(mine / "out")
+    assert store.layout == find_layout(str(mine / "out/skeleton.yaml"))
+    assert "layout" not in store.about

@@ -37,5 +37,7 @@ def test_trimming_leaves_no_empty_frame_at_either_end() -> None:
     clip[:, 5] = 0  # a gap stays
     trimmed = Trim().apply(clip, None)
     assert np.array_equal(trimmed, clip[:, 3:7])
+    assert np.array_equal(Trim(inside=True).apply(clip, None), clip[:, [3, 4, 6]])
     empty = np.zeros((3, 4, 2, 1), np.float32)
-    assert np.array_equal(Trim().apply(empty, None), empty)
+    for trim in (Trim(), Trim(inside=True)):
+        assert np.array_equal(trim.apply(empty, None), empty)

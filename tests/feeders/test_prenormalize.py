@@ -94,6 +94,31 @@ def test_pixels_of_absent_bodies_stay_zero_and_scores_stay(clip: np.ndarray, mod
         np.testing.assert_allclose([made[:2].min(), made[:2].max()], [-1, 1], atol=1e-6)
 
 
+def test_joints_that_were_not_seen_do_not_count_and_stay_zero() -> None:
+    clip = np.random.default_rng(0).uniform(300, 500, (2, 20, 17, 2)).astype(np.float32)
+    want = PreNormalize2D(mode="auto").apply(clip, None)
+    ends = {int(place) for axis in clip for place in (axis.argmin(), axis.argmax())}
+    lost = next(place for place in range(clip[0].size) if place not in ends)
+    clip.reshape(2, -1)[:, lost] = 0
+    made = PreNormalize2D(mode="auto").apply(clip, None).reshape(2, -1)
+    assert not made[:, lost].any()
+    np.testing.assert_allclose(np.delete(made, lost, 1), np.delete(want.reshape(2, -1), lost, 1), atol=1e-6)
+    for mode in ("fix", "auto"):
+        absent = np.zeros((2, 20, 17, 1), np.float32)
+        assert not PreNormalize2D(mode=mode).apply(np.concatenate([clip, absent], axis=3), None)[..., 2].any()
+
+
+def test_what_covers_little_is_stretched_where_that_is_wanted() -> None:
+    clip = np.random.default_rng(0).uniform(0.4, 0.6, (2, 20, 17, 1)).astype(np.float32)
+    assert np.array_equal(PreNormalize2D(mode="auto").apply(clip, None), clip)
+    made = PreNormalize2D(mode="auto", least=0).apply(clip, None)
+    np.testing.assert_allclose([made.min(axis=(1, 2, 3)), made.max(axis=(1, 2, 3))], [[-1, -1], [1, 1]], atol=1e-5)
+    still = np.full((2, 4, 17, 1), 0.5, np.float32)
+    assert np.array_equal(PreNormalize2D(mode="auto", least=0).apply(still, None), still)
+    with pytest.raises(InputError, match="least"):
+        PreNormalize2D(least=-1)
+
+
 def test_corners_of_the_picture() -> None:
     clip = np.array([[0, 640, 320], [0, 480, 240], [1, 1, 0.01]], dtype=np.float32).reshape(3, 1, 3, 1)
     made = PreNormalize2D((480, 640)).apply(clip, None)[:, 0, :, 0]

@@ -80,6 +80,17 @@ def test_centring_moves_the_first_body_to_the_origin_and_keeps_all_distances() -
     np.testing.assert_allclose((clip - centred)[:, seen], np.tile(clip[:, 0, 2, 0, None], seen.sum()), atol=1e-6)
 
 
+def test_centring_waits_for_the_joint_to_be_seen() -> None:
+    clip = made()
+    clip[:, :2, 2, 0] = 0
+    centred = Center(joint=2).apply(clip, None)
+    assert not centred[:, 2, 2, 0].any()
+    seen = (clip != 0).any(axis=0)
+    np.testing.assert_allclose((clip - centred)[:, seen], np.tile(clip[:, 2, 2, 0, None], seen.sum()), atol=1e-6)
+    clip[:, :, 2, 0] = 0  # never
+    assert np.array_equal(Center(joint=2).apply(clip, None), clip)
+
+
 def test_scaling_keeps_the_type_and_what_was_not_seen() -> None:
     clip = made()
     clip[:, 4, 2, 0] = 0
