@@ -18,7 +18,8 @@ from feeders.agcn import AutoPad, RandomChoose, RandomMove, RandomShift
 from feeders.prenormalize import PreNormalize2D
 from feeders.transforms import DeriveStream, Normalize, Transform, build_transforms
 from feeders.uniform import taken_apart
-from graph.layouts import find_layout, layout_for_joints
+from graph.layout import turned_towards
+from graph.layouts import KHOP_ROOTS, find_layout, layout_for_joints
 
 DEBUG_CLIPS = 100
 
@@ -176,7 +177,8 @@ class Feeder(Dataset[tuple[np.ndarray, int, int]]):
                 f"{self.store.source} has {joints} joints, but layout {skeleton.name!r} {skeleton.num_joints}"
             )
         if k:
-            return ancestor_pairs(skeleton.edges, k)
+            root = KHOP_ROOTS.get(skeleton.name, skeleton.center)
+            return ancestor_pairs(turned_towards(root, joints, skeleton.edges), k)
         return prompt_pairs(skeleton, stream) if stream in PROMPT_STREAMS else skeleton.bone_pairs
 
     def _normalize(self) -> Normalize:

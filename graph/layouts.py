@@ -50,6 +50,9 @@ NTU_INFOGCN = SkeletonLayout(
     bone_pairs=NTU.bone_pairs, center=1, joints=_NTU_JOINTS, mirror=_NTU_MIRROR,
 )
 
+KHOP_ROOTS = {"ntu-rgb+d": NTU_INFOGCN.center, "nturgb+d": NTU_INFOGCN.center}
+"""The joint that a skeleton hangs from in k-hop streams (InfoGCN, MSA-GCN), where it is not its centre."""
+
 # Kinetics-Skeleton (st-gcn). Hips hang from the shoulders; the bones start at the nose, the edges at the neck.
 OPENPOSE = SkeletonLayout(
     "openpose", 18,

@@ -14,14 +14,13 @@ from errors import InputError, one_of
 from graph.adjacency import khop_relative, spatial_partition
 from graph.build import build_graph
 from graph.layout import turned_towards
+from graph.layouts import KHOP_ROOTS
 from model.msa_gc import GROUPS, MSAGC
 from model.outline import outline
 from model.temporal_conv import shortcut
 from model.tmst import BRANCHES, TMST
 
 RELEASED_K = 2
-# The published trees of NTU RGB+D hang from the middle of the spine (as InfoGCN's), not from between the shoulders.
-ROOTS = {"ntu-rgb+d": 1, "nturgb+d": 1}
 
 
 class Block(nn.Module):
@@ -107,7 +106,7 @@ class Model(nn.Module):
             if width < 1 or width % (BRANCHES * GROUPS):
                 raise InputError(f"model_args: widths has {width}, wanted multiples of {BRANCHES * GROUPS}")
         layout = build_graph(graph, graph_args, num_point).layout
-        root = ROOTS.get(layout.name, layout.center) if root is None else root
+        root = KHOP_ROOTS.get(layout.name, layout.center) if root is None else root
         if not 0 <= root < num_point:
             raise InputError(f"model_args: root is {root}, but joints are 0 to {num_point - 1}")
         edges = turned_towards(root, num_point, layout.edges)

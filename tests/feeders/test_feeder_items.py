@@ -136,3 +136,15 @@ def test_channels_and_joints_that_do_not_fit(transform: Any, channels: int, want
     feeder = Feeder(**write_pyskl(ragged(channels=channels)), transforms=[transform])
     with pytest.raises(InputError, match=want):
         feeder[0]
+
+
+@pytest.mark.parametrize(("k", "staying"), [(1, 1), (2, 3), (3, 8), (4, 13), (5, 17), (6, 21), (7, 23)])
+@pytest.mark.parametrize("layout", ["ntu-rgb+d", "infogcn-ntu"])
+def test_khop_streams_of_ntu_hang_from_the_middle_of_the_spine(
+    layout: str, k: int, staying: int, write_dense: Write
+) -> None:
+    """As InfoGCN's do, whose tables leave so many joints of 25 where they are."""
+    clips = dense(joints=25, count=1)
+    feeder = Feeder(**write_dense(clips), stream=f"joint_k{k}", layout=layout)
+    same = (feeder[0][0] == clips[0]).all(axis=(0, 1, 3))
+    assert same.sum() == staying and same[1]
