@@ -141,11 +141,11 @@ def test_a_recording_is_drawn_as_it_was_recorded(tmp_path: Path) -> None:
 def test_a_score_is_no_height_and_pixels_count_downwards() -> None:
     clip = np.zeros((3, 1, 18, 1), dtype=np.float32)
     clip[0], clip[2] = 0.1, np.linspace(0.1, 1, 18)[None, :, None]
-    clip[1, 0, :, 0] = np.linspace(-0.4, 0.4, 18)
+    clip[1, 0, :, 0] = np.linspace(0.4, -0.4, 18)  # the nose first, ankles at the end
     flat, _ = pictures._flatten(clip, LAYOUTS["openpose"])
     np.testing.assert_allclose(flat[1, 0, :, 0], clip[1, 0, :, 0])
     flat, _ = pictures._flatten(
-        clip * np.array([300, 300, 1], dtype=np.float32)[:, None, None, None], LAYOUTS["openpose"]
+        clip * np.array([300, -300, 1], dtype=np.float32)[:, None, None, None], LAYOUTS["openpose"]
     )
     assert flat[1, 0, 0, 0] > flat[1, 0, -1, 0]
 
