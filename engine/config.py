@@ -89,7 +89,7 @@ class Config:
     )
     min_lr: float = _setting(0.0, "where the cosine ends", least=0)
     warm_up_epoch: int = _setting(0, "first epochs, over which the learning rate rises evenly to its value", least=0)
-    nesterov: bool = _setting(False, "Nesterov momentum")
+    nesterov: bool = _setting(False, "Nesterov momentum, of SGD")
     weight_decay: float = _setting(5e-4, "weight decay", least=0)
     label_smoothing: float = _setting(0.0, "share of the target that is spread over all classes", least=0, most=1)
     step: list[int] = _setting([20, 40, 60], "epochs after which the learning rate is divided by 10")

@@ -38,6 +38,19 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: Config) -> torch
     return torch.optim.SGD(trained, **settings)
 
 
+def optimizer_notes(config: Config) -> list[str]:
+    """What to say of the optimizer's settings: a rate that was scaled, a momentum that it does not have."""
+    notes = []
+    if config.scale_lr:
+        notes.append(
+            f"scale_lr: learning rate {config.base_lr:g} * {config.batch_size} / {config.base_batch_size} "
+            f"= {peak_rate(config):g}"
+        )
+    if config.nesterov and config.optimizer == "Adam":  # as MS-G3D, whose files say nesterov and flags may say Adam
+        notes.append("nesterov: left out, Adam has no such momentum")
+    return notes
+
+
 def apex_fused_sgd() -> Any | None:
     """``apex.optimizers.FusedSGD`` of an installed NVIDIA Apex, None where there is none."""
     try:

@@ -18,7 +18,7 @@ from engine.device import choose_device
 from engine.distributed import ALONE, World, check_shares
 from engine.evaluate import Evaluation, evaluate
 from engine.journal import Journal
-from engine.optim import check_schedule, freeze, peak_rate
+from engine.optim import check_schedule, freeze, optimizer_notes
 from engine.precision import Precision, choose_precision
 from engine.provenance import data_facts
 from engine.recompute import recompute_blocks
@@ -81,11 +81,7 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     if config.phase == "train":
         check_schedule(config)
         notes += freeze(model, config.freeze)
-        if config.scale_lr:
-            notes.append(
-                f"scale_lr: learning rate {config.base_lr:g} * {config.batch_size} / {config.base_batch_size} "
-                f"= {peak_rate(config):g}"
-            )
+        notes += optimizer_notes(config)
         if config.sync_bn:
             notes.append(f"sync_bn: {across_processes(model)} BatchNorms over {world.size} processes")
         if config.checkpoint_activations:

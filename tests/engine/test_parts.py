@@ -30,3 +30,14 @@ def test_a_checkpoint_without_a_work_dir_is_told_what_is_missing(
         2,
         [f"error: {moved} does not lie in the checkpoints of a work dir: give --work-dir"],
     )
+
+
+def test_nesterov_that_adam_does_without_is_said(tiny: Any, run_main: Any, light: Any, tmp_path: Path) -> None:
+    config = tiny.write(tmp_path / "c.yaml", **light, num_epoch=1, nesterov=True)
+    said = "nesterov: left out, Adam has no such momentum"
+    done = run_main("--config", config, "--work-dir", tmp_path / "adam", "--optimizer", "Adam")
+    assert (done.code, done.err) == (0, [])
+    assert any(line.endswith(said) for line in done.out)
+    assert said in (tmp_path / "adam" / "log.txt").read_text()
+    done = run_main("--config", config, "--work-dir", tmp_path / "sgd")
+    assert (done.code, any(said in line for line in done.out)) == (0, False)
