@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.animation import PillowWriter
 
 from clips.files import atomic_path
@@ -67,8 +68,7 @@ def _draw(argv: Sequence[str] | None) -> int:
         return 0
     clips, layout, name = _clips_of(given)
     for which, clip in clips.items():
-        if not clip.any():
-            raise InputError(f"{given.clip}: clip {name!r} is empty{f' when {which}' if which else ''}")
+        _check_drawable(clip, f"{given.clip}: clip {name!r}{f', {which}' if which else ''}")
     if suffix == ".gif":
         with atomic_path(given.out) as beside:
             animate(clips, layout, name).save(beside, writer=PillowWriter(fps=FRAMES_PER_SECOND))
@@ -77,6 +77,19 @@ def _draw(argv: Sequence[str] | None) -> int:
     lengths = ", ".join(f"{clip.shape[1]} frames{f' {which}' if which else ''}" for which, clip in clips.items())
     print(f"{given.out}: {name}, {lengths}")
     return 0
+
+
+def _check_drawable(clip: Clip, where: str) -> None:
+    """Refuse a clip (C, T, V, M) that holds nothing, or what is no number."""
+    if not clip.any():
+        raise InputError(f"{where}: it is empty")
+    bad = np.argwhere(~np.isfinite(clip))
+    if len(bad):
+        channel, frame, joint, body = bad[0].tolist()
+        raise InputError(
+            f"{where}: frame {frame}, joint {joint}, body {body}: channel {channel} is {clip[tuple(bad[0])]}, "
+            f"wanted finite numbers"
+        )
 
 
 def _clips_of(given: argparse.Namespace) -> tuple[dict[str, Clip], SkeletonLayout, str]:
