@@ -55,6 +55,8 @@ def _draw(argv: Sequence[str] | None) -> int:
     given = parser.parse_strictly(argv)
     if sum(map(bool, (given.clip, given.scores, given.data_set))) != 1:
         raise InputError("name a clip to draw, or the --scores of a confusion matrix, or a --data-set")
+    if given.stream and not given.config:
+        raise InputError(f"--stream {given.stream}: it is that of a configuration, which --config names")
     suffix = Path(given.out).suffix
     if suffix not in ((".png", ".gif") if given.clip else (".png",)):
         raise InputError(f"--out: {given.out} must end in .png" + (" or .gif" if given.clip else ""))

@@ -41,3 +41,9 @@ def test_what_is_no_number_is_named(value: float, tmp_path: Path, capsys: pytest
 def test_an_empty_clip_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = dense(tmp_path, np.zeros((3, 5, 25, 2), np.float32))
     assert refused([source], tmp_path, capsys) == f"error: {source}: clip 'a': it is empty"
+
+
+def test_a_stream_is_that_of_a_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = dense(tmp_path, np.ones((3, 5, 25, 2), np.float32))
+    said = refused([source, "--stream", "bone"], tmp_path, capsys)
+    assert said == "error: --stream bone: it is that of a configuration, which --config names"
