@@ -7,7 +7,8 @@ A file for a recording is told by what is in it:
 - MediaPipe: a list of frames, or ``{frames: [...]}``, a frame being 33 landmarks ``{x, y, z, visibility}``;
 - numbers in nested lists: the same with ``[x, y(, z)(, score)]`` in place of a landmark.
 
-In the last two a frame may also be a list of bodies, and null or empty where nobody is there.
+In the last two a frame may also be a list of bodies, and null or empty where nobody is there. In all but the first a
+joint may be null, which is NaN.
 """
 
 from __future__ import annotations
@@ -130,10 +131,10 @@ def _frames(content: list[Any], joints: int, dims: int | None, where: str) -> Po
         return from_grid(grid, joints, dims, where)
     frames, ids, bodies = [], [], []
     for number, frame in enumerate(content):
-        for body, person in enumerate(_bodies(frame, f"{where}, frame {number}")):
+        for body, person in enumerate(_bodies(frame, joints, f"{where}, frame {number}")):
             if person:
-                if dims is None and isinstance(person, list) and isinstance(person[0], Mapping):
-                    dims = 3 if "z" in person[0] else 2
+                if dims is None and isinstance(landmark := _first(person), Mapping):
+                    dims = 3 if "z" in landmark else 2
                 frames.append(number)
                 ids.append(body)
                 bodies.append(_points(person, dims, f"{where}, frame {number}"))
@@ -141,27 +142,38 @@ def _frames(content: list[Any], joints: int, dims: int | None, where: str) -> Po
     return from_people(frames, ids, split_score(values, joints, dims, where), (0, len(content) - 1), where)
 
 
-def _bodies(frame: Any, where: str) -> list[Any]:
+def _bodies(frame: Any, joints: int, where: str) -> list[Any]:
     """The bodies of a frame, each a list of joints."""
     if frame is None or frame == []:
         return []
     if not isinstance(frame, list):
         raise InputError(f"{where}: wanted a list of joints or of bodies, got {type(frame).__name__}")
-    first = next((item for item in frame if item), None)
-    alone = isinstance(first, Mapping) or (isinstance(first, list) and not isinstance(first[0], list | Mapping))
-    return [frame] if alone else frame
+    inside = [_first(item) for item in frame if isinstance(item, list) and item]
+    if any(isinstance(item, Mapping) for item in frame):
+        return [frame]
+    if any(isinstance(item, list | Mapping) for item in inside) or not inside:
+        return frame
+    unseen = all(item is None for item in inside) and len(frame) != joints  # bodies of which no joint was seen
+    return frame if unseen else [frame]
+
+
+def _first(values: Any) -> Any:
+    """The first of a list that is not null, if there is one."""
+    return next((value for value in values if value is not None), None) if isinstance(values, list) else None
 
 
 def _points(person: Any, dims: int | None, where: str) -> list[Any]:
-    """The joints of a body as lists of numbers."""
+    """The joints of a body as lists of numbers, or null."""
     if not isinstance(person, list):
         raise InputError(f"{where}: wanted a list of joints, got {type(person).__name__}")
-    if not isinstance(person[0], Mapping):
+    landmark = _first(person)
+    if not isinstance(landmark, Mapping):
         return person
     axes = "xyz" if dims == 3 else "xy"
-    score = next((key for key in ("visibility", "score") if key in person[0]), None)
+    score = next((key for key in ("visibility", "score") if key in landmark), None)
+    keys = (*axes, *([score] if score else []))
     try:
-        return [[joint[key] for key in (*axes, *([score] if score else []))] for joint in person]
+        return [None if joint is None else [joint[key] for key in keys] for joint in person]
     except (KeyError, TypeError) as error:
         raise InputError(f"{where}: a landmark without {error}, which others have") from error
 
@@ -183,12 +195,13 @@ def _stacked(rows: Sequence[Any], empty: tuple[int, ...], frames: Sequence[int],
     shape: tuple[int, ...] | None = None
     if not rows:
         return np.zeros((0, *empty))
-    try:
-        stacked = numbers(rows)
+    for given in (rows, _filled(rows, empty[-1])) if len(empty) == 2 else (rows,):
+        try:
+            stacked = numbers(given)
+        except ValueError:
+            continue
         if stacked.ndim == 1 + len(empty):
             return stacked
-    except ValueError:
-        pass
     for frame, row in zip(frames, rows, strict=True):
         try:
             found = numbers(row).shape
@@ -198,6 +211,18 @@ def _stacked(rows: Sequence[Any], empty: tuple[int, ...], frames: Sequence[int],
             raise InputError(f"{where}, frame {frame}: a body of numbers {found}, wanted {shape or empty}")
         shape = found
     raise InputError(f"{where}: bodies of several forms")
+
+
+def _filled(bodies: Sequence[Any], width: int) -> list[Any]:
+    """Bodies with NaN for joints that are null: as many as other joints have numbers, ``width`` where no joint has."""
+    lists = [body for body in bodies if isinstance(body, list)]
+    width = next((len(joint) for body in lists for joint in body if isinstance(joint, list)), width)
+    blank = [float("nan")] * width
+    return [_with(blank, body) if isinstance(body, list) else body for body in bodies]
+
+
+def _with(blank: list[float], body: list[Any]) -> list[Any]:
+    return [blank if joint is None else joint for joint in body]
 
 
 def _numbered(names: Sequence[str], where: Path) -> list[int]:
