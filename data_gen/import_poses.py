@@ -168,6 +168,9 @@ def _check_flags(given: argparse.Namespace) -> None:
         raise InputError("--layout dense: recordings have no common length; data_gen.convert fills them up to one")
     if given.keep_scores and given.dims == 3:
         raise InputError("--keep-scores is for 2-D poses: the third channel is then the score")
+    out, poses = Path(given.out_folder).resolve(), Path(given.poses).resolve()
+    if out == poses or poses in out.parents:
+        raise InputError(f"--out-folder {given.out_folder}: it lies in {given.poses}, where recordings are looked for")
 
 
 def _look_at(
