@@ -169,6 +169,9 @@ def _check_flags(given: argparse.Namespace) -> None:
     if given.keep_scores and given.dims == 3:
         raise InputError("--keep-scores is for 2-D poses: the third channel is then the score")
     out, poses = Path(given.out_folder).resolve(), Path(given.poses).resolve()
+    named = f"{given.out_folder}{out.name}"  # both become part of a configuration, where braces are placeholders
+    if "{" in named or "}" in named or not named.isprintable():
+        raise InputError(f"--out-folder {given.out_folder!r}: wanted a name without braces and control characters")
     if out == poses or poses in out.parents:
         raise InputError(f"--out-folder {given.out_folder}: it lies in {given.poses}, where recordings are looked for")
 

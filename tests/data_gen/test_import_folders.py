@@ -27,3 +27,17 @@ def test_a_store_does_not_lie_among_the_poses(
     (tmp_path / "link").symlink_to("poses")
     assert refused(out, capsys) == f"error: --out-folder {out}: it lies in poses, where recordings are looked for\n"
     assert not list((tmp_path / "poses").iterdir())
+
+
+@pytest.mark.parametrize("out", ["x {y}", "{stream}", "a/{b}/c", "}", "a\nb", "a\udcff"])
+def test_the_folder_has_a_name_that_a_configuration_takes(out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(out, capsys)
+    assert said == f"error: --out-folder {out!r}: wanted a name without braces and control characters\n"
+
+
+def test_the_name_of_the_present_folder_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x {y}").mkdir()
+    monkeypatch.chdir(tmp_path / "x {y}")
+    assert "--out-folder '.': wanted a name without braces" in refused(".", capsys)
