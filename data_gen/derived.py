@@ -88,12 +88,15 @@ def _write(joint: Path, dataset: str, kind: str, cores: int) -> None:
     target = joint.with_name(joint.name.replace("_data_joint.npy", f"_data_{kind}.npy"))
     partial = target.with_name(f"{target.name}.partial")
     streams = _STREAMS[kind]
-    new_array(partial, (size, channels * len(streams), *rest))
     blocks = [_Block(joint, partial, start, streams, skeleton.bone_pairs) for start in range(0, size, _BLOCK)]
-    for _ in tqdm(in_order(_derive_block, blocks, cores), str(target), len(blocks), unit="block", disable=None):
-        pass
-    sync(partial)
-    os.replace(partial, target)
+    try:
+        new_array(partial, (size, channels * len(streams), *rest))
+        for _ in tqdm(in_order(_derive_block, blocks, cores), str(target), len(blocks), unit="block", disable=None):
+            pass
+        sync(partial)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
     print(f"{target}: {size} clips")
 
 

@@ -71,6 +71,22 @@ def to_compact(chosen: Selection, out: Path, given: argparse.Namespace) -> list[
     partial = out / ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    try:
+        pieces, sizes = _in_pieces(chosen, partial)
+        about: dict[str, Any] = {key: value for key, value in chosen.whole.about.items() if key not in _OF_THE_LAYOUT}
+        about |= {"layout": chosen.skeleton} if chosen.skeleton else {}
+        about |= sizes
+        row = {place: number for number, place in enumerate(chosen.places)}
+        rows = {split: [row[place] for place in places] for split, places in chosen.splits.items()}
+        (out / MADE_FROM).unlink(missing_ok=True)
+        write_store(out, pieces, chosen.names(chosen.places), chosen.labels(chosen.places), rows, about)
+    finally:
+        shutil.rmtree(partial)
+    return _about_pictures(chosen)
+
+
+def _in_pieces(chosen: Selection, folder: Path) -> tuple[list[Path], dict[str, int]]:
+    """The clips in files, and their channels, joints and, at most, bodies."""
     pieces: list[Path] = []
     rest, bodies, piece = None, 0, Piece()
     for place, clip in zip(chosen.places, chosen.clips(chosen.places), strict=True):
@@ -78,20 +94,12 @@ def to_compact(chosen: Selection, out: Path, given: argparse.Namespace) -> list[
         bodies = max(bodies, clip.shape[3])
         piece.append(clip)
         if len(piece.frames) == CHUNK or place == chosen.places[-1]:
-            pieces.append(partial / f"{len(pieces):05d}.npz")
+            pieces.append(folder / f"{len(pieces):05d}.npz")
             piece.save(pieces[-1])
             piece = Piece()
     if rest is None:
         raise InputError(f"{chosen.whole.source}: there is no clip to write")
-    about: dict[str, Any] = {key: value for key, value in chosen.whole.about.items() if key not in _OF_THE_LAYOUT}
-    about |= {"layout": chosen.skeleton} if chosen.skeleton else {}
-    about |= {"channels": rest[0], "joints": rest[1], "bodies": bodies}
-    row = {place: number for number, place in enumerate(chosen.places)}
-    rows = {split: [row[place] for place in places] for split, places in chosen.splits.items()}
-    (out / MADE_FROM).unlink(missing_ok=True)
-    write_store(out, pieces, chosen.names(chosen.places), chosen.labels(chosen.places), rows, about)
-    shutil.rmtree(partial)
-    return _about_pictures(chosen)
+    return pieces, {"channels": rest[0], "joints": rest[1], "bodies": bodies}
 
 
 def to_dense(chosen: Selection, out: Path, given: argparse.Namespace) -> list[str]:
@@ -109,18 +117,21 @@ def to_dense(chosen: Selection, out: Path, given: argparse.Namespace) -> list[st
         part.parent.mkdir(parents=True, exist_ok=True)
         target = part.with_name(f"{part.name}_data_joint.npy")
         beside = target.with_name(f".partial.{target.name}")
-        new_array(beside, (len(places), channels, frames, joints, bodies))
-        with row_writer(beside) as write:
-            for number, (place, clip) in enumerate(zip(places, chosen.clips(places), strict=True)):
-                shorter |= {place} if clip.shape[1] < frames else set()
-                missing = ((0, 0), (0, frames - clip.shape[1]), (0, 0), (0, bodies - clip.shape[3]))
-                write(number, np.pad(clip, missing))
-        sync(beside)
-        labels = part.with_name(f"{part.name}_label.pkl")
-        with atomic_path(labels) as new_labels:
-            new_labels.write_bytes(pickle.dumps((chosen.names(places), chosen.labels(places))))
-            labels.unlink(missing_ok=True)  # those of before would count for the new clips
-            os.replace(beside, target)
+        try:
+            new_array(beside, (len(places), channels, frames, joints, bodies))
+            with row_writer(beside) as write:
+                for number, (place, clip) in enumerate(zip(places, chosen.clips(places), strict=True)):
+                    shorter |= {place} if clip.shape[1] < frames else set()
+                    missing = ((0, 0), (0, frames - clip.shape[1]), (0, 0), (0, bodies - clip.shape[3]))
+                    write(number, np.pad(clip, missing))
+            sync(beside)
+            labels = part.with_name(f"{part.name}_label.pkl")
+            with atomic_path(labels) as new_labels:
+                new_labels.write_bytes(pickle.dumps((chosen.names(places), chosen.labels(places))))
+                labels.unlink(missing_ok=True)  # those of before would count for the new clips
+                os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
     return [
         *([f"dense files have one length: {len(shorter)} clips got empty frames up to {frames}"] if shorter else []),
         *_about_pictures(chosen),

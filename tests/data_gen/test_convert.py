@@ -242,6 +242,29 @@ def test_names_of_splits_lead_nowhere_else(
         assert run(tmp_path / "a.pkl", "--to", to, "--out", tmp_path / "out", "--split-map", f"{name}=train") == 0
 
 
+@pytest.mark.parametrize("to", ["compact", "dense", "pyskl", "npz"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_fails_half_way_leaves_nothing(
+    to: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last clip is never read; of a layout of one length, when it is read again."""
+    held = source(tmp_path / "s", clips(), {"train": [0, 2, 3], "test": [1, 4]})
+    out = tmp_path / "out" / f"a{ {'pyskl': '.pkl', 'npz': '.npz'}.get(to, '') }"
+    read, left = CompactStore.clip, [4 + 5 * (to in ("dense", "npz"))]
+
+    def clip(store: CompactStore, index: int) -> np.ndarray:
+        if not left[0]:
+            raise error
+        left[0] -= 1
+        return read(store, index)
+
+    monkeypatch.setattr(CompactStore, "clip", clip)
+    assert run(held, "--to", to, "--out", out) in (2, 130)
+    assert not left[0]
+    kept = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert kept <= {"train_data_joint.npy", "train_label.pkl"}  # a split that was done before
+
+
 def test_a_store_of_another_skeleton_does_not_become_an_npz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     held = source(tmp_path / "s", [clip[:, :, :20] for clip in clips()], {"train": [0], "test": [1]})
     assert run(held, "--to", "npz", "--out", tmp_path / "a.npz") == 2

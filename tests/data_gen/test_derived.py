@@ -76,6 +76,17 @@ def test_more_clips_than_a_block_and_two_workers(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_an_error_leaves_nothing_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, *_ = write_joints(tmp_path, "kinetics", np.zeros((1, 3, 4, 18, 2), np.float32))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setattr("data_gen.derived.derive", full)
+    assert exit_code(gen_bone_data.run, ["--dataset", "kinetics", "--data-path", str(tmp_path)]) == 2
+    assert [file.name for file in path.parent.iterdir() if "bone" in file.name] == []
+
+
 def test_no_clips_at_all(tmp_path: Path) -> None:
     path, *_ = write_joints(tmp_path, "kinetics", np.zeros((0, 3, 4, 18, 2), np.float32))
     assert merge_joint_bone_data.run(["--data-path", str(tmp_path)]) == 0
