@@ -42,18 +42,17 @@ class Track:
 def tracks_of(clip: Clip) -> list[Track]:
     """The fewest frames that ``rebuilt`` makes (C, T, V, M) of, bit for bit."""
     tracks = []
-    for body in range(clip.shape[3]):
+    channels, length, joints, bodies = clip.shape
+    for body in range(bodies):
         values = np.ascontiguousarray(clip[..., body], dtype=np.float32)
-        frames = np.ascontiguousarray(values.view(np.int32).swapaxes(0, 1)).reshape(clip.shape[1], -1)
+        frames = np.ascontiguousarray(values.view(np.int32).swapaxes(0, 1)).reshape(length, channels * joints)
         held = np.flatnonzero(frames.any(axis=1))  # bits, not numbers: -0.0 is something
         if not len(held):
             continue
         start, end = int(held[0]), int(held[-1]) + 1
-        length = _period(frames) if start == 0 else end
-        looped = length < end
-        if not looped:
-            length = end - start
-        tracks.append(Track(body, start, looped, values[:, start : start + length]))
+        period = _period(frames) if start == 0 else end
+        looped = period < end
+        tracks.append(Track(body, start, looped, values[:, start : period if looped else end]))
     return tracks
 
 

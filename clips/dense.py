@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from clips.labels import class_number
 from clips.read.pickles import read_pickle
 from clips.streams import Clip
 from errors import InputError, in_a_line
@@ -65,6 +66,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
         raise InputError(f"{path}: wanted sample names and integer labels: {error}") from error
     if len(names) != len(labels):
         raise InputError(f"{path}: {len(names)} sample names, but {len(labels)} labels")
+    labels = [class_number(label, f"{path}: sample {name!r}") for name, label in zip(names, labels, strict=True)]
     repeated = len(names) - len(set(names))
     if repeated:
         raise InputError(f"{path}: {repeated} sample names occur more than once")
@@ -85,6 +87,8 @@ def open_array(path: str | os.PathLike[str], *, mmap: bool = True) -> np.ndarray
         raise InputError(f"{path}: not a readable .npy array: {in_a_line(error)}") from error
     if data.ndim != 5 or data.dtype.kind != "f":
         raise InputError(f"{path}: wanted real numbers (N, C, T, V, M), got {data.dtype} {data.shape}")
+    if len(data) and 0 in data.shape:
+        raise InputError(f"{path}: its clips are empty, (N, C, T, V, M) = {data.shape}")
     return data
 
 

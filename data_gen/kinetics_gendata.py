@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from clips.labels import class_number
 from clips.read.kinetics import NUM_FRAMES, NUM_JOINTS, read_json, read_kinetics
 from clips.streams import Clip
 from command_line import Parser, exit_code
@@ -56,9 +57,10 @@ def list_clips(folder: Path, part: str) -> list[Sample]:
         try:
             about = known[file.split(".")[0]]
             label, has_skeleton = int(about["label_index"]), bool(about["has_skeleton"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{label_file}: no label_index and has_skeleton for {file}") from error
         if has_skeleton:
+            label = class_number(label, f"{label_file}: {file}")
             samples.append(Sample(str(clips / file), file, label, (part,)))
     return samples
 

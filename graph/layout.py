@@ -141,8 +141,12 @@ def layout_from_metadata(meta: Mapping[str, Any], num_joints: int, source: str) 
     """
     if meta.get("edges_1based") is None:
         raise InputError(f"{source}: its metadata has no edges_1based, so its skeleton is unknown")
+    try:
+        pairs = list(meta["edges_1based"])
+    except TypeError as error:
+        raise InputError(f"{source}: edges_1based holds no pairs of joints: {error}") from error
     edges = []
-    for pair in meta["edges_1based"]:
+    for pair in pairs:
         try:
             child, parent = (operator.index(joint) for joint in pair)
         except (TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clips.labels import class_number
 from clips.streams import Clip
 from errors import InputError
 
@@ -28,11 +29,11 @@ def read_kinetics(path: str | os.PathLike[str]) -> tuple[Clip, int]:
     """
     content = read_json(path)
     try:
-        frames, label = content["data"], int(content["label_index"])
+        frames, label = content["data"], class_number(int(content["label_index"]), str(path))
         people = np.zeros((3, NUM_FRAMES, NUM_JOINTS, _PEOPLE_READ))
         for frame in frames:
             _fill(people, frame, f"{path}, frame {frame.get('frame_index')!r}")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(

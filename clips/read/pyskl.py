@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clips.labels import class_number
 from clips.read.pickles import read_pickle
 from clips.streams import Clip
 from errors import InputError, did_you_mean
@@ -109,6 +110,7 @@ def _check_annotation(annotation: Any, where: str, keys: Sequence[str]) -> None:
         raise InputError(
             f"{where} ({annotation['frame_dir']}): label is {annotation['label']!r}, wanted a class number"
         )
+    class_number(annotation["label"], f"{where} ({annotation['frame_dir']})")
     if "keypoint" not in keys:
         return
     keypoint, score = annotation["keypoint"], annotation.get("keypoint_score")

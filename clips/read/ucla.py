@@ -86,7 +86,7 @@ def read_recording(path: str | os.PathLike[str]) -> Clip:
         raise InputError(f"{path}: no such file") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
         raise InputError(f"{path}: not a recording of NW-UCLA, which has 'skeletons' (T, 20, 3): {error}") from error
     if skeletons.ndim != 3 or skeletons.shape[1:] != (NW_UCLA.num_joints, 3) or not len(skeletons):
         raise InputError(f"{path}: wanted skeletons (T, {NW_UCLA.num_joints}, 3), got {skeletons.shape}")

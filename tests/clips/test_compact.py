@@ -64,6 +64,10 @@ def test_rebuilt_has_the_same_bits(clip: np.ndarray) -> None:
         assert track.start == 0 or not track.looped
 
 
+def test_a_clip_without_frames_has_no_tracks() -> None:
+    assert tracks_of(np.zeros((3, 0, 4, 2), np.float32)) == []
+
+
 def test_one_round_of_a_looped_body_is_kept() -> None:
     clip = np.zeros((3, 300, 4, 2), np.float32)
     clip[..., 0] = np.random.default_rng(0).normal(size=(3, 80, 4)).astype(np.float32)[:, np.arange(300) % 80]

@@ -105,6 +105,8 @@ def test_labels_that_python_2_wrote(tmp_path: Path) -> None:
         ((NAMES, np.eye(3, dtype=int)), "integer labels"),
         ((NAMES, float("inf")), "integer labels"),
         ((3, LABELS), "integer labels"),
+        ((NAMES, [0, 1, -(2**31)]), f"sample {NAMES[2]!r}: a label of 32 bits, wanted a class number up to"),
+        ((NAMES, [0, 10**5000, 2]), f"sample {NAMES[1]!r}: a label of 16610 bits, wanted a class number up to"),
     ],
 )
 def test_labels_that_are_none(content: Any, want: str, tmp_path: Path) -> None:
@@ -123,6 +125,7 @@ def test_labels_that_are_none(content: Any, want: str, tmp_path: Path) -> None:
         (made()[None], r"\(1, 3, 3, 4, 5, 2\)"),
         (made().astype(np.int32), "got int32"),
         (made().astype(complex), "got complex128"),
+        (made()[:, :, :0], r"its clips are empty, \(N, C, T, V, M\) = \(3, 3, 0, 5, 2\)"),
         (made(count=2), "has 2 clips, but .*val_label.pkl names 3"),
     ],
 )

@@ -144,6 +144,7 @@ def test_splits_in_other_containers(names: Any, path: Path) -> None:
         ([annotation("a", label="3")], r"annotation 0 \(a\): label is '3', wanted a class number"),
         ([annotation("a", label=1.0)], "label is 1.0"),
         ([annotation("a", label=None)], "label is None"),
+        ([annotation("a", label=10**30)], r"annotation 0 \(a\): a label of 100 bits, wanted a class number up to"),
         ([annotation("a", keypoint=[[[[0.0]]]])], r"keypoint must be an array \(M, T, V, C\)"),
         ([annotation("a", (4, 3, 2))], r"keypoint must be an array"),
         ([annotation("a", keypoint=np.array([["x"]]).reshape(1, 1, 1, 1))], "keypoint must be an array"),

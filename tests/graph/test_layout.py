@@ -194,6 +194,7 @@ def test_metadata_may_be_arrays_and_without_names() -> None:
     ("meta", "message"),
     [
         ({}, "has no edges_1based"),
+        ({"edges_1based": 5}, "edges_1based holds no pairs of joints: 'int' object is not iterable"),
         ({"edges_1based": [(2, 1), (3, 0)]}, "edges_1based holds (3, 0), but joints are 1 to 3"),
         ({"edges_1based": [(2, 1), (4, 1)]}, "edges_1based holds (4, 1), but joints are 1 to 3"),
         ({"edges_1based": [(2, 1), 3]}, "edges_1based holds 3, which is not two joint numbers"),

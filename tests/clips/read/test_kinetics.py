@@ -37,6 +37,9 @@ def frame(index: int, pose: list[float], score: list[float]) -> dict[str, object
         ({"data": []}, "wanted data"),
         ({"data": [frame(300, [], [])], "label_index": 1}, "frame 300: wanted an index from 0 to 299"),
         ({"data": [frame(1, [0.5], [1.0])], "label_index": 1}, "frame 1: wanted 36 numbers of pose and 18 of score"),
+        ({"data": [frame(1, [10**400] * 36, [1.0] * 18)], "label_index": 1}, "wanted data .*OverflowError"),
+        ({"data": [], "label_index": float("inf")}, "wanted data .*OverflowError"),
+        ({"data": [], "label_index": 10**30}, "a label of 100 bits, wanted a class number up to 2147483647"),
         ({"data": [frame(1, [float("nan")] * 36, [1.0] * 18)], "label_index": 1}, "frame 1: .* is not finite"),
     ],
 )

@@ -77,6 +77,7 @@ def test_what_a_folder_may_lack(tmp_path: Path) -> None:
         ('{"skeleton": []}', "not a recording of NW-UCLA, .*: 'skeletons'"),
         ('{"skeletons": [[1], [1, 2]]}', "not a recording of NW-UCLA"),
         ('{"skeletons": "abc"}', "not a recording of NW-UCLA"),
+        (f'{{"skeletons": [1{"0" * 400}]}}', "not a recording of NW-UCLA"),
         ('{"skeletons": []}', r"wanted skeletons \(T, 20, 3\), got \(0,\)"),
         ('{"skeletons": [[[1, 2, 3]]]}', r"wanted skeletons \(T, 20, 3\), got \(1, 1, 3\)"),
     ],
