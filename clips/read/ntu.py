@@ -71,13 +71,29 @@ def read_ntu(path: str | os.PathLike[str], *, max_frames: int | None = None) -> 
 
 
 def _odd_lines(text: bytes) -> list[_DamageError]:
-    """The first line that is neither a count, nor a body, nor a joint: what comes after it is read at wrong places."""
+    """The first line with another number of fields than its place has: what comes after it is read at wrong places."""
+    lines = iter(text[1 : -MARGIN - 1].split(_NEWLINE)[:-1])  # the last may be cut, which is said better elsewhere
     position = 0
-    for line in text[1 : -MARGIN - 1].split(_NEWLINE)[:-1]:  # the last may be cut, which is said better elsewhere
-        fields = len(line.split())
-        if fields not in (0, 1, _BODY_FIELDS, _JOINT_FIELDS):
-            return [_DamageError(f"{fields} numbers, wanted 1, {_BODY_FIELDS} or {_JOINT_FIELDS}", position)]
+
+    def take(fields: int, what: str) -> bytes:
+        nonlocal position
+        line = next(lines)
+        if len(line.split()) != fields:
+            raise _DamageError(f"wanted {what}, got {line[:60].decode('ascii', 'replace')!r}", position)
         position += len(line) + 1
+        return line
+
+    try:
+        for _ in range(int(take(1, "a count"))):
+            for _ in range(int(take(1, "a count"))):
+                take(_BODY_FIELDS, f"the {_BODY_FIELDS} numbers of a body")
+                take(1, "a count")
+                for _ in range(NUM_JOINTS):
+                    take(_JOINT_FIELDS, f"the {_JOINT_FIELDS} numbers of a joint")
+    except _DamageError as error:
+        return [error]
+    except (StopIteration, ValueError):  # cut, or a count that is none: said better elsewhere
+        pass
     return []
 
 

@@ -94,10 +94,23 @@ def test_the_line_is_the_right_one(tmp_path: Path, recording: Recording) -> None
     for bad, problem in {
         "0.1 x 3.0 1 1 1 1 1 1 1 1 2": "wanted the 12 numbers of a joint, got '0.1 x",
         "0.1 inf 3.0 1 1 1 1 1 1 1 1 2": "wanted the 12 numbers of a joint, got '0.1 inf",
-        "0.1 0.2 3.0 1 1 1": "6 numbers, wanted 1, 10 or 12",
+        "0.1 0.2 3.0 1 1 1": "wanted the 12 numbers of a joint, got '0.1 0.2 3.0 1 1 1'",
+        "junk": "wanted the 12 numbers of a joint, got 'junk'",
+        "25": "wanted the 12 numbers of a joint, got '25'",
+        "": "wanted the 12 numbers of a joint, got ''",
     }.items():
         (tmp_path / "a.skeleton").write_text("\n".join([*lines[: at - 1], bad, *lines[at:]]))
         with pytest.raises(InputError, match=rf"a\.skeleton, line {at}: {problem}"):
+            read_ntu(tmp_path / "a.skeleton")
+
+
+@pytest.mark.parametrize("bad", ["junk", "1", "1 2"])
+def test_the_line_of_a_count_or_a_body_is_the_right_one(tmp_path: Path, recording: Recording, bad: str) -> None:
+    lines = ntu_text(recording).split("\n")
+    body = next(number for number, line in enumerate(lines) if line.count(" ") == 9)
+    for at, problem in ((body, "wanted the 10 numbers of a body"), (body + 1, "")):
+        (tmp_path / "a.skeleton").write_text("\n".join([*lines[:at], bad, *lines[at + 1 :]]))
+        with pytest.raises(InputError, match=rf"a\.skeleton, line {at + 1}: {problem}"):
             read_ntu(tmp_path / "a.skeleton")
 
 
