@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+_NAMED = 3  # of the names that occur more than once
 
 
 class InputError(ValueError):
@@ -23,6 +26,19 @@ def one_of(key: str, value: object, known: Iterable[object]) -> None:
     if value not in known:
         names = [str(item) for item in known]
         raise InputError(f"{key} is {value!r}, wanted one of {', '.join(names)}{did_you_mean(str(value), names)}")
+
+
+def all_different(source: object, what: str, names: Sequence[str]) -> None:
+    """Refuse ``names`` of ``source`` of which some occur more than once; ``what`` is what they are names of.
+
+    Raises:
+        InputError: counting them, and naming the first.
+    """
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if repeated:
+        more = ", ..." if len(repeated) > _NAMED else ""
+        listed = ", ".join(map(repr, repeated[:_NAMED]))
+        raise InputError(f"{source}: {len(repeated)} {what} occur more than once: {listed}{more}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

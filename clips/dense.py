@@ -13,7 +13,7 @@ import numpy as np
 from clips.labels import class_number
 from clips.read.pickles import read_pickle
 from clips.streams import Clip
-from errors import InputError, in_a_line
+from errors import InputError, all_different, in_a_line
 from graph.layout import SkeletonLayout
 
 
@@ -32,8 +32,8 @@ class DenseStore:
             InputError: a file is missing or damaged, the array is not (N, C, T, V, M), or the numbers of clips differ.
         """
         self.source = str(data_path)
-        self.names, self.labels = read_labels(label_path)
         self.data = open_array(data_path, mmap=mmap)
+        self.names, self.labels = read_labels(label_path)
         if len(self.data) != len(self.names):
             raise InputError(f"{data_path} has {len(self.data)} clips, but {label_path} names {len(self.names)}")
 
@@ -67,9 +67,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[list[str], list[int]]:
     if len(names) != len(labels):
         raise InputError(f"{path}: {len(names)} sample names, but {len(labels)} labels")
     labels = [class_number(label, f"{path}: sample {name!r}") for name, label in zip(names, labels, strict=True)]
-    repeated = len(names) - len(set(names))
-    if repeated:
-        raise InputError(f"{path}: {repeated} sample names occur more than once")
+    all_different(path, "sample names", names)
     return names, labels
 
 

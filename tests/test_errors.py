@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from errors import InputError, did_you_mean, in_a_line, one_of
+from errors import InputError, all_different, did_you_mean, in_a_line, one_of
 
 
 def test_an_input_error_is_a_value_error_with_its_text() -> None:
@@ -38,3 +38,11 @@ def test_a_value_that_is_none_of_those_known() -> None:
     one_of("act", "relu", ("relu", "swish"))
     with pytest.raises(InputError, match=r"act is 'rely', wanted one of relu, swish; did you mean 'relu'\?"):
         one_of("act", "rely", ("relu", "swish"))
+
+
+def test_names_that_occur_more_than_once() -> None:
+    all_different("a.pkl", "recordings", ["a", "b"])
+    with pytest.raises(InputError, match=r"^a.pkl: 1 recordings occur more than once: 'a'$"):
+        all_different("a.pkl", "recordings", ["a", "b", "a", "a"])
+    with pytest.raises(InputError, match=r"^a.pkl: 4 recordings occur more than once: 'd', 'c', 'b', \.\.\.$"):
+        all_different("a.pkl", "recordings", list("dcbadcba"))

@@ -11,7 +11,7 @@ import numpy as np
 from clips.labels import class_number
 from clips.read.pickles import read_pickle
 from clips.streams import Clip
-from errors import InputError, did_you_mean
+from errors import InputError, all_different, did_you_mean
 from graph.layout import SkeletonLayout, layout_from_metadata
 
 
@@ -48,9 +48,7 @@ class PysklStore:
         self.names = [str(annotation["frame_dir"]) for annotation in self._annotations]
         self.labels = [int(annotation["label"]) for annotation in self._annotations]
         self.image_shapes: list[tuple[float, float] | None] | None = [_image_shape(a) for a in self._annotations]
-        repeated = len(self.names) - len(set(self.names))
-        if repeated:
-            raise InputError(f"{path}: {repeated} recordings occur more than once")
+        all_different(path, "recordings", self.names)
 
     def clip(self, index: int) -> Clip:
         """Recording ``index`` as float32 (C, T, V, M)."""
@@ -77,8 +75,7 @@ def read_annotations(path: str | os.PathLike[str], split: str | None = None) -> 
     annotations, splits, _ = _parts(content, source, ("frame_dir", "label"))
     chosen = annotations if split is None else _select(annotations, splits, split, source)
     names = [str(annotation["frame_dir"]) for annotation in chosen]
-    if len(set(names)) != len(names):
-        raise InputError(f"{path}: {len(names) - len(set(names))} recordings occur more than once")
+    all_different(path, "recordings", names)
     return names, [int(annotation["label"]) for annotation in chosen]
 
 

@@ -64,6 +64,11 @@ def test_a_mapped_store_travels_to_other_processes_without_its_contents(tmp_path
     assert np.array_equal(whole.clip(2), data[2])
 
 
+def test_where_both_files_are_missing_the_clips_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"val_data_joint.npy: no such file"):
+        DenseStore(tmp_path / "val_data_joint.npy", tmp_path / "val_label.pkl")
+
+
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize(
     "content",
@@ -97,7 +102,7 @@ def test_labels_that_python_2_wrote(tmp_path: Path) -> None:
         ({"names": NAMES}, "pickled pair .* got dict"),
         ((NAMES, LABELS, []), "pickled pair"),
         ((NAMES, LABELS[:2]), "3 sample names, but 2 labels"),
-        ((["a", "b", "a"], LABELS), "1 sample names occur more than once"),
+        ((["a", "b", "a"], LABELS), "1 sample names occur more than once: 'a'"),
         ((NAMES, [0, 1.5, 2]), "integer labels: 'float'"),
         ((NAMES, [0, "1", 2]), "integer labels: 'str'"),
         ((NAMES, [0, None, 2]), "integer labels"),
@@ -152,6 +157,7 @@ def test_files_that_cannot_be_read(mmap: bool, tmp_path: Path) -> None:
             DenseStore(data, labels, mmap=mmap)
     with pytest.raises(InputError, match=r"nowhere\.npy: no such file"):
         DenseStore(tmp_path / "nowhere.npy", labels, mmap=mmap)
+    data.write_bytes(whole)
     with pytest.raises(InputError, match=r"nowhere\.pkl: no such file"):
         DenseStore(data, tmp_path / "nowhere.pkl", mmap=mmap)
     with pytest.raises(InputError, match="not a readable"):

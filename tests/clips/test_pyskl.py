@@ -160,7 +160,7 @@ def test_splits_in_other_containers(names: Any, path: Path) -> None:
             [annotation("a", keypoint_score=np.zeros((1, 4, 3))), annotation("c")],
             r"c has \(V, C\) = \(3, 2\), the recordings before it \(3, 3\)",
         ),
-        ([annotation("a"), annotation("a")], "1 recordings occur more than once"),
+        ([annotation("a"), annotation("a")], "1 recordings occur more than once: 'a'"),
     ],
 )
 def test_files_that_are_something_else(what: Any, want: str, path: Path) -> None:
@@ -172,7 +172,7 @@ def test_files_that_are_something_else(what: Any, want: str, path: Path) -> None
 def test_recordings_that_occur_twice_in_a_split(path: Path) -> None:
     twice = [*content()["annotations"], annotation("a")]
     write(path, content(annotations=twice))
-    with pytest.raises(InputError, match="1 recordings occur more than once"):
+    with pytest.raises(InputError, match="1 recordings occur more than once: 'a'"):
         PysklStore(path, "train")
     assert PysklStore(path, "val").names == ["b"]
 

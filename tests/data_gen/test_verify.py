@@ -189,7 +189,7 @@ def test_the_tables_belong_together() -> None:
         (["{tmp}/a.npz"], "{tmp}/a.npz: no such file"),
         (["{tmp}", "--dataset", "ntu61"], "invalid choice: 'ntu61'"),
         (["{tmp}", "--label-path", "x.pkl"], "{tmp}: labels in a file of their own are for .npy files"),
-        (["{tmp}/train_data_joint.npy"], "{tmp}/train_label.pkl: no such file"),
+        (["{tmp}/train_data_joint.npy"], "{tmp}/train_data_joint.npy: no such file"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(
