@@ -15,7 +15,7 @@ import numpy as np
 from clips.files import atomic_write
 from clips.read.pickles import read_pickle
 from engine.scoring.scores import Scores
-from errors import InputError, in_a_line
+from errors import InputError, all_different, in_a_line
 
 _DEFLATE = 1032  # no byte of a .npz file can become more than this
 
@@ -40,8 +40,7 @@ def read_scores(path: str | os.PathLike[str], samples: Sequence[str] | None = No
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: wanted scores by sample name, got {type(content).__name__}")
     names = [str(name) for name in content]
-    if len(set(names)) != len(names):
-        raise InputError(f"{path}: {len(names) - len(set(names))} sample names occur more than once")
+    all_different(path, "sample names", names)
     return Scores(str(path), names, _stacked(path, names, list(content.values())))
 
 
@@ -121,8 +120,7 @@ def _read_npz(path: Path) -> Scores:
     if labels is not None and (labels.shape != names.shape or labels.dtype.kind not in "iu"):
         raise InputError(f"{path}: wanted 'labels' as {len(names)} class numbers, got {labels.dtype} {labels.shape}")
     words = [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names]
-    if len(set(words)) != len(words):
-        raise InputError(f"{path}: {len(words) - len(set(words))} sample names occur more than once")
+    all_different(path, "sample names", words)
     with np.errstate(over="ignore"):
         values = _finite(path, words, values.astype(np.float32))
     return Scores(
