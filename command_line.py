@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -52,6 +53,12 @@ def exit_code(command: Callable[[Sequence[str] | None], int], argv: Sequence[str
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError as error:
+        if error.filename is not None:
+            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 2
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - whoever read the output has gone, as `head` does
+        return 141
     except OSError as error:  # a folder in the way, no right to write, a full disk
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2

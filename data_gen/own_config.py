@@ -33,7 +33,7 @@ class OwnData:
         scores: whether a channel of scores comes after them.
         in_units: whether 2-D poses are in units of the picture already.
         num_class: classes.
-        clips: how many there are to train on; a batch has no more.
+        clips: how many there are to train on.
     """
 
     store: str
@@ -61,7 +61,7 @@ def training_yaml(data: OwnData, network: str, name: str) -> str:
         )
     turn = f"random_rotation{'' if data.dims == 3 else '_2d'}: {{theta: 0.3}}  # radians"
     stream = "stream: {scores: mean}" if data.scores else "stream"
-    batch = min(data.clips, 16)
+    batch = min(data.clips, 16, max(4, data.clips // 8))  # eight steps an epoch, if there are clips for them
     itself = shlex.quote(f"{data.store}/train.yaml")
     crop = "crop_resize: {window: 64, p_interval: "
     return f"""\

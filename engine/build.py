@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -11,8 +14,11 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from engine.config import Config
-from errors import InputError
+from errors import InputError, in_a_line
 from importing import bind_arguments, import_class
+
+_ROOT = Path(__file__).resolve().parents[1]
+_OURS = [_ROOT / name for name in ("clips", "data_gen", "engine", "feeders", "graph", "model")]
 
 
 class LabelledClips(Protocol):
@@ -140,7 +146,17 @@ def refusing(what: str) -> Iterator[None]:
     except InputError:
         raise
     except (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError, LookupError, MemoryError) as error:
-        raise InputError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from error
+        raise InputError(f"{what}: {in_a_line(error)}{_where(error)}") from error
+
+
+def _where(error: BaseException) -> str:
+    """The line of a user's own code that an error came through last."""
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in (*_OURS, *installed)):
+            return f" ({path.name}, line {frame.lineno})"
+    return ""
 
 
 def _check_labels(feeder: LabelledClips, num_class: int | None, source: str) -> None:

@@ -118,7 +118,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             return dict(content)
     elif isinstance(content, Mapping) and isinstance(content.get("optimizer_states"), Mapping):
         return dict(content)
-    raise InputError(f"{path}: not a checkpoint of this program or of MS-G3D")
+    alone = isinstance(content, Mapping) and content and all(isinstance(v, torch.Tensor) for v in content.values())
+    hint = "; it holds weights alone, where checkpoints/best.pt and last.pt hold all" if alone else ""
+    raise InputError(f"{path}: not a checkpoint of this program or of MS-G3D{hint}")
 
 
 def settings_in(path: str | os.PathLike[str], allowed: Sequence[str] | str = ()) -> dict[str, Any]:

@@ -229,8 +229,8 @@ def _evaluate(run: Run) -> Evaluation:
 
 
 def _note_best(evaluation: Evaluation, progress: Progress) -> bool:
-    """Whether this evaluation is the best so far; if so, ``progress`` remembers it."""
-    if progress.best_epoch and evaluation.accuracy() <= progress.best_accuracy:
+    """Whether no evaluation was better, of equals the last counts; if so, ``progress`` remembers it."""
+    if progress.best_epoch and evaluation.accuracy() < progress.best_accuracy:
         return False
     progress.best_epoch, progress.best_accuracy = progress.epoch, evaluation.accuracy()
     return True

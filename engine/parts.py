@@ -22,7 +22,8 @@ from engine.optim import check_schedule, freeze, optimizer_notes
 from engine.precision import Precision, choose_precision
 from engine.provenance import data_facts
 from engine.recompute import recompute_blocks
-from engine.weights import check_state, load_weights, read_weights
+from engine.tensor_files import read_tensors
+from engine.weights import check_state, load_weights, weights_in
 from engine.workdir import WorkDir
 from errors import InputError
 from model.batch_norm import across_processes
@@ -72,6 +73,11 @@ def build_parts(config: Config, world: World = ALONE) -> Parts:
     notes = [note for note in (device_note, precision_note, damage) if note]
     if device.type == "cpu" and not config.no_malloc_tuning and keep_freed_memory():
         notes.append("freed memory is kept for the next tensors, which is faster (--no-malloc-tuning: it is not)")
+    if config.phase == "test" and work_dir.last.is_file():
+        notes.append(
+            f"scores go into {work_dir.path}, where a training has left its own: ensemble.py reads the later ones "
+            "(--work-dir keeps them apart)"
+        )
     notes += getattr(model, "notes", [])
     notes += _load_initial(model, config, checkpoint)
     if not config.no_fuse and (count := fuse(model)):
@@ -135,6 +141,7 @@ def _check_places(config: Config) -> None:
 def _load_initial(model: nn.Module, config: Config, checkpoint: Mapping[str, Any] | None) -> list[str]:
     """Weights from ``--weights``, or else from the checkpoint; what there is to say about them."""
     training = config.phase == "train"
+    said: list[str] = []
     if checkpoint is not None and "model" in checkpoint:  # whatever the run started from, it goes on from here
         state, source = check_state(checkpoint["model"], str(config.checkpoint)), str(config.checkpoint)
         saved = checkpoint["config"].get("stream")
@@ -147,12 +154,24 @@ def _load_initial(model: nn.Module, config: Config, checkpoint: Mapping[str, Any
                 "start from its weights instead (--weights)"
             )
     elif config.weights:
-        state, source = read_weights(config.weights), config.weights
+        content, source = read_tensors(config.weights), config.weights
+        state = weights_in(content, source)
+        said += _other_stream(content, config)
     elif checkpoint is not None:
         raise InputError(f"{config.checkpoint} holds no weights; name the file of the same epoch with --weights")
     elif training:
         return []
     else:
         raise InputError("weights is missing: say with --weights what to test")
-    said = load_weights(model, state, source, ignore=config.ignore_weights, new_head=training and checkpoint is None)
+    new_head = training and checkpoint is None
+    said += load_weights(model, state, source, ignore=config.ignore_weights, new_head=new_head)
     return [f"weights from {source}", *said]
+
+
+def _other_stream(content: object, config: Config) -> list[str]:
+    """That weights were trained on another stream, where the file (one of our checkpoints) says so."""
+    saved = content.get("config") if isinstance(content, Mapping) else None
+    stream = saved.get("stream") if isinstance(saved, Mapping) else None
+    if None in (stream, config.stream) or stream == config.stream:
+        return []
+    return [f"{config.weights} was trained on stream {stream}, and is used on {config.stream}"]

@@ -18,7 +18,8 @@ def known(content: Any, keys: Sequence[str], where: str) -> None:
         raise InputError(f"{where}: wanted a mapping of {', '.join(keys)}, got {content!r}")
     for key in content:
         if key not in keys:
-            raise InputError(f"{where}: unknown key {key!r}{did_you_mean(str(key), keys)}")
+            hint = did_you_mean(str(key), keys) or f", wanted {', '.join(keys)}"
+            raise InputError(f"{where}: unknown key {key!r}{hint}")
 
 
 def text(content: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:

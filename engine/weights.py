@@ -25,7 +25,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         InputError: unreadable, or not a mapping of names to tensors.
     """
-    return translated(check_state(unwrapped(read_tensors(path)), str(path)))
+    return weights_in(read_tensors(path), str(path))
+
+
+def weights_in(content: object, source: str) -> dict[str, Tensor]:
+    """``read_weights`` of what a file holds; ``source`` is what errors call it."""
+    return translated(check_state(unwrapped(content), source))
 
 
 def check_state(content: object, source: str) -> dict[str, Tensor]:

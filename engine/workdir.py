@@ -31,7 +31,9 @@ class WorkDir:
     def __init__(self, config: Config) -> None:
         """Raises InputError when no work dir is given, or one that is named after another stream."""
         if config.work_dir is None:
-            raise InputError("work_dir is missing: say with --work-dir where to put weights, logs and scores")
+            raise InputError(
+                "work_dir is missing: where to put weights and scores is said by --config FILE, or --work-dir"
+            )
         self.path = Path(config.work_dir.replace("{stream}", config.stream or "joint"))
         named = _STREAM.search(self.path.name)
         if config.stream and named and named[1] != config.stream:

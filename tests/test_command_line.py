@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from command_line import Parser, exit_code, whole_number
@@ -43,3 +48,18 @@ def test_the_exit_code_of_bad_input_is_2(capsys: pytest.CaptureFixture[str]) -> 
     assert exit_code(refuse) == 2
     assert capsys.readouterr().err == "error: data/x: no such file\n"
     assert exit_code(lambda argv: len(argv or ()), ["a"]) == 1
+
+
+WRITER = """
+import sys
+from command_line import exit_code
+sys.exit(exit_code(lambda argv: [print(n) for n in range(10**6)][0] or 0))
+"""
+
+
+def test_whoever_reads_the_output_may_go() -> None:
+    words = f"{shlex.quote(sys.executable)} -c {shlex.quote(WRITER)} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("0\n141\n", "")

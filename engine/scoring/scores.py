@@ -79,7 +79,9 @@ def find_scores(path: str | os.PathLike[str], *, best: bool = False) -> Path:
         return path / BEST_SCORES
     found = {int(match[1]): file for file in path.iterdir() if (match := _SCORE_FILE.fullmatch(file.name))}
     if not found:
-        raise InputError(f"{path}: there is no epoch1_test_score.pkl; test the model with --save-score True first")
+        inside = sorted(file.parent.name for file in path.glob("*/*.pkl") if _SCORE_FILE.fullmatch(file.name))
+        hint = f"its folders {', '.join(dict.fromkeys(inside))} hold some" if inside else "test the network first"
+        raise InputError(f"{path}: there is no epoch<E>_test_score.pkl; {hint}")
     return max(found.items(), key=lambda item: (item[1].stat().st_mtime_ns, item[0]))[1]
 
 

@@ -227,7 +227,8 @@ def test_any_folder_is_read_back(name: str, mine: Path, monkeypatch: pytest.Monk
     config = parse(["--config", f"{name}/train.yaml"])[0]
     assert config.train_feeder_args["data_path"] == name
     assert Feeder(**config.train_feeder_args)[0][0].shape == (3, 64, 5, 1)
-    assert config.batch_size == config.forward_batch_size == len(CompactStore(name, "train").names) == 9
+    assert config.batch_size == config.forward_batch_size == 4
+    assert len(CompactStore(name, "train").names) == 9
 
 
 def test_the_origin_is_the_centre_of_whoever_comes_late(mine: Path) -> None:

@@ -41,3 +41,19 @@ def test_nesterov_that_adam_does_without_is_said(tiny: Any, run_main: Any, light
     assert said in (tmp_path / "adam" / "log.txt").read_text()
     done = run_main("--config", config, "--work-dir", tmp_path / "sgd")
     assert (done.code, any(said in line for line in done.out)) == (0, False)
+
+
+def test_weights_of_another_stream_and_scores_beside_a_trainings_are_said(
+    tiny: Any, run_main: Any, train: Any, light: Any, tmp_path: Path
+) -> None:
+    work_dir = train("w", "--num-epoch", 1, "--stream", "joint", **light)
+    config, best = tiny.write(tmp_path / "c.yaml", **light), work_dir / "checkpoints" / "best.pt"
+    flags = ["--config", config, "--phase", "test", "--weights", best]
+    done = run_main(*flags, "--stream", "joint_motion", "--work-dir", tmp_path / "motion")
+    assert done.code == 0
+    assert any(line.endswith(f"{best} was trained on stream joint, and is used on joint_motion") for line in done.out)
+    assert not any("has left its own" in line for line in done.out)
+    done = run_main(*flags, "--stream", "joint", "--work-dir", work_dir)
+    assert done.code == 0
+    assert not any("was trained on stream" in line for line in done.out)
+    assert any(f"scores go into {work_dir}, where a training has left its own" in line for line in done.out)

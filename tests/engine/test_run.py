@@ -112,7 +112,7 @@ def test_intervals_decide_what_is_written_when(train: Any, read_curves: Any, lig
 
 
 def test_the_best_epoch_is_kept_whole(train: Any, load: Any, light: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first evaluation is the best until there is a better one, right or wrong as it is; a tie changes nothing."""
+    """The first evaluation is the best until there is one no worse, right or wrong as it is; of equal ones the last."""
     accuracies, written = iter([0.0, 0.5, 0.5, 0.25]), []
     original = fit.save_checkpoint
 
@@ -128,11 +128,11 @@ def test_the_best_epoch_is_kept_whole(train: Any, load: Any, light: Any, monkeyp
     monkeypatch.setattr(fit, "evaluate_parts", evaluated)
     monkeypatch.setattr(fit, "save_checkpoint", save)
     work_dir = train("w", "--num-epoch", 4, **light)
-    better, tie_or_worse = ["last.pt", "best.pt", "last.pt"], ["last.pt", "last.pt"]  # the first before evaluation
-    assert written == [*better, *better, *tie_or_worse, *tie_or_worse]
-    assert load(work_dir / "checkpoints" / "best.pt")["progress"]["epoch"] == 2
+    no_worse, worse = ["last.pt", "best.pt", "last.pt"], ["last.pt", "last.pt"]  # the first before evaluation
+    assert written == [*no_worse, *no_worse, *no_worse, *worse]
+    assert load(work_dir / "checkpoints" / "best.pt")["progress"]["epoch"] == 3
     result = json.loads((work_dir / "result.json").read_text())
-    assert result["best_on_test_part"] == {"epoch": 2, "top1": 0.5}
+    assert result["best_on_test_part"] == {"epoch": 3, "top1": 0.5}
     assert (result["last"]["epoch"], result["last"]["top1"]) == (4, 0.25)
 
 

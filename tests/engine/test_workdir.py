@@ -24,7 +24,7 @@ def config(path: Path | str, **settings: object) -> Config:
 
 
 def test_a_run_needs_a_work_dir() -> None:
-    with pytest.raises(InputError, match="work_dir is missing: say with --work-dir where to put"):
+    with pytest.raises(InputError, match="work_dir is missing: where to put weights and scores is said by"):
         WorkDir(Config())
 
 

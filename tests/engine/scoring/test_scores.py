@@ -81,7 +81,7 @@ def test_which_scores_of_a_work_dir_are_meant(tmp_path: Path, files: list[str], 
 
 
 def test_folders_without_scores_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no epoch1_test_score.pkl; test the model with --save-score True"):
+    with pytest.raises(InputError, match=r"there is no epoch<E>_test_score.pkl; test the network first"):
         find_scores(tmp_path)
     with pytest.raises(InputError, match="gone: no such file or folder"):
         find_scores(tmp_path / "gone")
@@ -220,3 +220,14 @@ def test_probabilities_are_a_softmax_however_large_the_scores() -> None:
     assert are_probabilities(found.astype(np.float16).astype(np.float32))
     assert not are_probabilities(rows)
     assert not are_probabilities(np.float32([[2.0, -1.0]]))
+
+
+def test_a_folder_of_work_dirs_is_told_which_hold_scores(tmp_path: Path) -> None:
+    for name in ("joint", "bone"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "epoch3_test_score.pkl").write_bytes(b"")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match=r"no epoch<E>_test_score.pkl; its folders bone, joint hold some"):
+        find_scores(tmp_path)
+    with pytest.raises(InputError, match=r"other: there is no epoch<E>_test_score.pkl; test the network first"):
+        find_scores(tmp_path / "other")
