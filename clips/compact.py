@@ -162,9 +162,14 @@ def _chosen(index: Mapping[str, NDArray[Any]], split: str | None, source: str) -
 
 
 def _layout(folder: Path, about: Mapping[str, Any]) -> SkeletonLayout | None:
-    """The skeleton of the clips, where the store says which it is."""
+    """The skeleton of the clips, where the store says which it is; recordings of one's own may bring theirs along."""
     known = BUILT_IN.get(str(about.get("layout")))
-    return read_layout(folder / SKELETON) if known is None and (folder / SKELETON).is_file() else known
+    if known is not None or about.get("lineage") != "own" or not (folder / SKELETON).is_file():
+        return known
+    own = read_layout(folder / SKELETON)
+    if own.num_joints != about["joints"]:
+        raise InputError(f"{folder / SKELETON} has {own.num_joints} joints, the clips beside it {about['joints']}")
+    return own
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

@@ -118,7 +118,8 @@ def _check_same(whole: Whole, one: Place, other: Place) -> None:
 
 def _skeleton(whole: Whole) -> str | None:
     """The built-in skeleton that the source says or always has."""
-    names = [store.layout.name for store in whole.stores if store.layout is not None and store.layout.name in LAYOUTS]
+    layouts = [store.layout for store in whole.stores if store.layout is not None]
+    names = [layout.name for layout in layouts if LAYOUTS.get(layout.name) is layout]
     said = whole.about.get("layout")
     if names or said in LAYOUTS:
         return names[0] if names else str(said)

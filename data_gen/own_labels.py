@@ -17,7 +17,7 @@ import numpy as np
 from errors import InputError, did_you_mean
 
 _COLUMNS = ("name", "label", "subject", "split")
-_MISTYPED = 0.75  # how near to a column that is not there another is taken for it
+_MISTYPED = 0.8  # how near to a column that is not there another is taken for it
 _SHOWN = 3
 _SPLIT = re.compile(r"[A-Za-z0-9_-]*")
 

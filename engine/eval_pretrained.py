@@ -229,7 +229,7 @@ def _check_set(about: Any, where: str) -> None:
     if not fusions:
         raise InputError(f"{where}: fused is {fusions!r}, wanted a fusion with its top1, or a list of them")
     for at, fusion in enumerate(fusions):
-        here = f"{where}: fused" + (f"[{at}]" if isinstance(about["fused"], list) else "")
+        here = f"{where}: fused" + (f"[{at}]" if isinstance(about.get("fused"), list) else "")
         known(fusion, ("name", "streams", "weights", "top1", "unverified"), here)
         _check_texts(fusion, here, (), ("name",))
         _check_figure(fusion, here)

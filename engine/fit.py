@@ -156,7 +156,8 @@ def _after_step(run: Run, steps: int) -> Callable[[Step, Batch], None]:
         progress.bad_steps = 0 if step.done else progress.bad_steps + 1
         _name_no_clips(run, batch, named)
         if not step.done:
-            run.journal.say(f"step {progress.step}: loss or gradients are not finite; the step is skipped")
+            why = "loss or gradients are not finite" if (batch[1] != NO_CLIP).any() else "no clip of it holds numbers"
+            run.journal.say(f"step {progress.step}: {why}; the step is skipped")
         if progress.step % config.log_interval == 0:
             _point(run)
         loss, accuracy = progress.means()

@@ -43,6 +43,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     if given.stream:
         if given.clips:
             raise InputError("--stream reads frames from its input: name no clips")
+        if sys.stdin is None:
+            raise InputError("--stream reads frames from its input, which is closed")
         held = {"hop": given.hop, "window": given.window, "min_frames": given.min_frames, "keep": given.keep}
         return run_stream(Live(predictor, **held, fps=given.fps, top=given.top), sys.stdin.buffer)
     if not given.clips:
@@ -100,14 +102,22 @@ def named_clips(source: str) -> Iterator[tuple[str, Any]]:
     path, name = (source, "") if Path(source).exists() else source.partition(":")[::2]
     if not Path(path).exists():
         raise InputError(f"{path}: no such file or folder")
-    if is_recording(Path(path)):
+    if Path(path).is_dir() and not (Path(path) / "store.json").is_file():
+        yield from [(recording_name(Path(path)), path)] if _is_one(Path(path)) else _in_folder(Path(path))
+    elif is_recording(Path(path)):
         yield recording_name(Path(path)), path
-    elif Path(path).is_dir() and not (Path(path) / "store.json").is_file():
-        yield from _in_folder(Path(path))
     else:
         if stream_of_file(path) not in (None, "joint"):
             raise InputError(f"{path}: the streams are made of joints; name the file of joints beside it")
         yield from ((store.names[number], partial(store.clip, number)) for store, number in open_named(path, name))
+
+
+def _is_one(folder: Path) -> bool:
+    """Whether a folder holds the frames of one recording; one that cannot be told holds several, some damaged."""
+    try:
+        return is_recording(folder)
+    except InputError:
+        return False
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Any]]:

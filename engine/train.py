@@ -36,8 +36,8 @@ class Totals:
 class Step:
     """What one step of the optimizer saw: sums over its clips, in all processes.
 
-    ``done`` is False where loss or gradients were not finite: then weights and statistics are as they were. ``stop`` is
-    whether any process was told to stop.
+    ``done`` is False where loss or gradients were not finite, or there were no clips: then weights and statistics are as
+    they were. ``stop`` is whether any process was told to stop.
     """
 
     loss: float
@@ -110,15 +110,18 @@ def train_step(
     """One step of the optimizer, down the gradient of the mean loss over the batches of all processes.
 
     A batch goes through the network ``forward_batch_size`` clips at a time and the gradients add up to those of its
-    mean loss, so only BatchNorm sees the difference. What is labelled ``NO_CLIP`` has no part in any of it, unless
-    there is nothing else to go through.
+    mean loss, so only BatchNorm sees the difference. What is labelled ``NO_CLIP`` has no part in any of it; of several
+    processes, statistics alone see it in a pass of one that holds nothing else.
     """
     clips, labels, _ = batch
     running.keep(world)
     optimizer.zero_grad(set_to_none=True)
     loss_of_all = torch.zeros((), device=device)
     correct = torch.zeros((), device=device)
+    valid = int((labels != NO_CLIP).sum())
     parts = list(zip(clips.split(forward_batch_size), labels.split(forward_batch_size), strict=True))
+    if valid and world.size == 1:  # of several, each has as many passes as the others
+        parts = [part for part in parts if (part[1] != NO_CLIP).any()]
     for number, (some, their_labels) in enumerate(parts, start=1):
         there = their_labels != NO_CLIP
         count = int(there.sum())
@@ -133,14 +136,13 @@ def train_step(
         loss_of_all = loss_of_all + loss.detach() * count
         correct += (logits.detach().argmax(dim=1) == their_labels).sum()
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    valid = int((labels != NO_CLIP).sum())
     told = torch.tensor([valid, float(stop_asked)], device=device)
     figures = add_up(world, gradients, torch.cat([torch.stack([loss_of_all, correct]), told]))
     if world.size > 1 or valid < len(clips):  # the mean is that over the clips that there are
         torch._foreach_mul_(gradients, len(clips) * world.size / figures[2].clamp(min=1))
     norm = precision.gradient_norm(optimizer, gradients)
     total_loss, total_correct, total_clips, stops, size = torch.cat([figures, norm[None].to(figures)]).tolist()
-    done = math.isfinite(total_loss) and math.isfinite(size)
+    done = math.isfinite(total_loss) and math.isfinite(size) and total_clips > 0
     precision.step(optimizer, done)
     if not done:
         running.put_back()

@@ -49,7 +49,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-13-01
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:  # 2020-13-01, !!int ""
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if content is None:
         return {}

@@ -21,7 +21,8 @@ def present(clip: Clip) -> np.ndarray:
 class Center:
     """The first body's ``joint`` becomes the origin, in the first frame that it was seen in.
 
-    Joints that were not seen stay zero, unless ``keep_zeros`` is false: NW-UCLA's feeder moves them like any other.
+    Joints that were not seen stay zero, unless ``keep_zeros`` is false: NW-UCLA's feeder moves them like any other, and
+    looks at the first frame alone.
     """
 
     joint: int = 1
@@ -36,7 +37,7 @@ class Center:
 
     def apply(self, clip: Clip, drawn: None) -> Clip:
         seen = clip[:, :, self.joint, 0].any(axis=0)
-        first = int(seen.argmax())
+        first = int(seen.argmax()) if self.keep_zeros else 0
         centred: Clip = clip - clip[:, first : first + 1, self.joint : self.joint + 1, :1]
         return centred * present(clip) if self.keep_zeros else centred
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from torch import nn
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)  # and what counts clones or all processes in their place
+from model.batch_norm import BatchNorm1d, BatchNorm2d, WeightedBatchNorm1d, WeightedBatchNorm2d
+
+_NORMS: dict[type[nn.Module], type[nn.Module]] = {  # what counts clones or all processes in their place is the same
+    nn.BatchNorm1d: nn.BatchNorm1d,
+    WeightedBatchNorm1d: nn.BatchNorm1d,
+    BatchNorm1d: nn.BatchNorm1d,
+    nn.BatchNorm2d: nn.BatchNorm2d,
+    WeightedBatchNorm2d: nn.BatchNorm2d,
+    BatchNorm2d: nn.BatchNorm2d,
+}
 
 
 def outline(module: nn.Module) -> str:
@@ -26,8 +35,8 @@ def hooked(module: nn.Module) -> bool:
 
 
 def _kind(part: nn.Module) -> str:
-    kind = next((known for known in _BATCH_NORMS if isinstance(part, known)), type(part))
-    said = "" if isinstance(part, (*_BATCH_NORMS, nn.Linear)) else part.extra_repr()
+    kind = _NORMS.get(type(part), type(part))
+    said = "" if kind in _NORMS or kind is nn.Linear else part.extra_repr()
     return f"{kind.__module__}.{kind.__qualname__}({said})"
 
 

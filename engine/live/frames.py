@@ -36,7 +36,7 @@ def lines_of(stream: BinaryIO) -> Iterator[str]:
                 pass
             found = b"(a line of more than %d bytes)" % LONGEST
         try:
-            line = found.decode()
+            line = found.decode("utf-8-sig")
         except UnicodeDecodeError:
             line = "(a line that is not UTF-8)"
         if line.strip():

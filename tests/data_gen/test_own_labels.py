@@ -34,8 +34,8 @@ def test_names_are_numbered_in_the_order_of_the_alphabet(tmp_path: Path) -> None
 
 
 def test_other_columns_are_not_used(tmp_path: Path) -> None:
-    found = read_labels(written(tmp_path, ",name,camera,label,frame\n0,a,2,wave,7\n1,b,,kick,\n"))
-    assert found == Labels(["a", "b"], [1, 0], ["kick", "wave"], None, None, ("", "camera", "frame"))
+    found = read_labels(written(tmp_path, ",name,object,label,frame\n0,a,2,wave,7\n1,b,,kick,\n"))
+    assert found == Labels(["a", "b"], [1, 0], ["kick", "wave"], None, None, ("", "object", "frame"))
     assert found.only(["b"]).unused == found.unused
 
 

@@ -251,6 +251,19 @@ def test_what_is_wrong_with_a_set_is_said_before_a_test(
     assert others == ["error: this is a test"] * 2
 
 
+@pytest.mark.parametrize("key", ["config", "work_dir", "streams", "fused"])
+def test_a_set_without_a_key_is_one_sentence(
+    key: str, made_table: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = made_table()
+    table = yaml.safe_load(path.read_text())
+    del table["sets"]["made"][key]
+    path.write_text(yaml.safe_dump(table))
+    assert eval_pretrained.main(["--table", str(path), "--device", "cpu"]) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith(f"error: {path}, set made: {key}")]
+    assert len(said) == 1
+
+
 def test_the_shipped_table() -> None:
     """Ten files and five fusions of MS-G3D; sixteen and eight of DG-STGCN, as pyskl's README has them."""
     sets = read_yaml(TABLE)["sets"]

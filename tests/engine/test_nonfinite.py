@@ -89,8 +89,9 @@ def test_a_step_that_overflows_leaves_no_trace(precision: Any, what: str, differ
     assert differences(after, before) != []
 
 
-def test_a_clip_without_a_label_has_no_part_in_its_batch() -> None:
-    """Weights and statistics after the step are those of a batch that never had it."""
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_clip_without_a_label_has_no_part_in_its_batch(at_once: int) -> None:
+    """Weights and statistics after the step are those of a batch that never had it, alone in its pass or not."""
     clips, labels, indices = batch()
     found = []
     for kept in ([0, 1, 3], [0, 1, 2, 3]):
@@ -99,9 +100,22 @@ def test_a_clip_without_a_label_has_no_part_in_its_batch() -> None:
         held = clips[kept].clone(), labels[kept].clone(), indices[kept]
         if len(kept) == 4:
             held[0][2], held[1][2] = 0, NO_CLIP
-        assert stepped(model, optimizer, Precision(), held, at_once=4).done
+        assert stepped(model, optimizer, Precision(), held, at_once=at_once).done
         found.append(model.state_dict())
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("precision", FORMATS.values(), ids=FORMATS)
+def test_a_batch_of_nothing_but_such_clips_leaves_no_trace(precision: Any, differences: Any) -> None:
+    model, chosen = network(), settled(precision())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    model = chosen.prepare(model, optimizer)
+    clips, labels, indices = batch()
+    before = state(model, optimizer)
+    step = stepped(model, optimizer, chosen, (clips * 0, torch.full_like(labels, NO_CLIP), indices))
+    assert (step.done, step.clips) == (False, 0)
+    assert differences(state(model, optimizer), before) == []
+    assert stepped(model, optimizer, chosen, batch()).done
 
 
 @pytest.mark.parametrize("precision", FORMATS.values(), ids=FORMATS)

@@ -87,6 +87,8 @@ def test_centring_waits_for_the_joint_to_be_seen() -> None:
     assert not centred[:, 2, 2, 0].any()
     seen = (clip != 0).any(axis=0)
     np.testing.assert_allclose((clip - centred)[:, seen], np.tile(clip[:, 2, 2, 0, None], seen.sum()), atol=1e-6)
+    as_published = clip - clip[:, :1, 2:3, :1]  # NW-UCLA's feeder
+    np.testing.assert_array_equal(Center(joint=2, keep_zeros=False).apply(clip, None), as_published)
     clip[:, :, 2, 0] = 0  # never
     assert np.array_equal(Center(joint=2).apply(clip, None), clip)
 
