@@ -36,8 +36,8 @@ class Totals:
 class Step:
     """What one step of the optimizer saw: sums over its clips, in all processes.
 
-    ``done`` is False where loss or gradients were not finite, or there were no clips: then weights and statistics are as
-    they were. ``stop`` is whether any process was told to stop.
+    ``done`` is False where loss or gradients were not finite, or there were no clips: then weights and statistics are
+    as they were. ``stop`` is whether any process was told to stop.
     """
 
     loss: float
