@@ -121,7 +121,7 @@ def test_what_is_no_work_dir(scored: Callable[..., Path], tmp_path: Path) -> Non
     one = str(scored("run", LABELS, VALUES))
     for folders, wanted in (
         ([str(tmp_path / "none")], "none: wanted a work dir, there is no such folder"),
-        ([str(tmp_path / "empty")], "there is no epoch1_test_score.pkl"),
+        ([str(tmp_path / "empty")], "there is no epoch<E>_test_score.pkl"),
         ([one, one + "/"], "run was given 2 times"),
     ):
         with pytest.raises(InputError, match=wanted):
