@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from clips.compact import SKELETON
@@ -35,15 +36,20 @@ from graph.layout import SkeletonLayout
 from graph.layouts import BUILT_IN, ESTIMATORS, find_layout
 
 CLASS_NAMES, CONFIG = "class_names.txt", "train.yaml"
+_FAR = 1.5  # estimators guess joints a little beyond the edge, which is at 1
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a recording holds: T, people, coordinates of a joint; and why it is no clip, if it is none."""
+    """What a recording holds: T, people, coordinates of a joint; and why it is no clip, if it is none.
+
+    ``reach`` is how far from the middle of the picture it goes, whose longer side is 2; 0 where that is not known.
+    """
 
     frames: int = 0
     people: int = 0
     dims: int = 0
+    reach: float = 0.0
     problem: str = ""
 
 
@@ -189,7 +195,8 @@ def _look(sample: Sample, layout: SkeletonLayout, dims: int | None, wanted: Want
     try:
         poses = read_poses(Path(sample.source), layout, dims)
         look = Look(poses.length, poses.people(), poses.coordinates.shape[2])
-        clip_of(poses, wanted, layout.joints, sample.source)
+        clip = clip_of(poses, wanted, layout.joints, sample.source)
+        look = replace(look, reach=float(np.abs(clip[:2]).max()) if wanted.image_size else 0.0)
     except InputError as error:
         return replace(look, problem=str(error))
     return look
@@ -260,6 +267,12 @@ def _remarks(looks: Sequence[Look], wanted: Wanted, dims: int) -> list[str]:
         remarks.append(
             f"{len(crowded)} recordings have more than {wanted.bodies} people, up to {max(crowded)}: those were kept "
             f"that move most, or, untracked, have the highest scores in a frame; --bodies takes more"
+        )
+    outside = [look.reach for look in seen if look.reach > _FAR]
+    if outside and wanted.image_size:
+        width, height = wanted.image_size
+        remarks.append(
+            f"{len(outside)} recordings go far beyond a picture of {width} by {height}: is --image-size right?"
         )
     if dims == 2 and wanted.image_size is None:
         remarks.append(

@@ -381,3 +381,14 @@ def test_a_store_brings_its_own_skeleton_along(mine: Path) -> None:
     store = CompactStore(mine / "out")
     assert store.layout == find_layout(str(mine / "out/skeleton.yaml"))
     assert "layout" not in store.about
+
+
+@pytest.mark.parametrize(("size", "said"), [((640, 480), False), ((64, 48), True)])
+def test_a_picture_that_is_too_small_is_said(
+    size: tuple[int, int], said: bool, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        np.save(mine / f"poses/clip{number}.npy", np.random.default_rng(number).uniform(0, 470, (9, 5, 2)))
+    assert run(mine, "--image-size", *size) == 0
+    words = f"12 recordings go far beyond a picture of {size[0]} by {size[1]}: is --image-size right?"
+    assert (words in capsys.readouterr().out) == said
