@@ -53,13 +53,10 @@ def exit_code(command: Callable[[Sequence[str] | None], int], argv: Sequence[str
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError as error:
-        if error.filename is not None:
-            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-            return 2
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - whoever read the output has gone, as `head` does
-        return 141
     except OSError as error:  # a folder in the way, no right to write, a full disk
+        if isinstance(error, BrokenPipeError) and not error.filename:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - whoever read the output has gone, as `head` does
+            return 141
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

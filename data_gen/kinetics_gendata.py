@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clips.labels import class_number
-from clips.read.kinetics import NUM_FRAMES, NUM_JOINTS, read_json, read_kinetics
+from clips.read.json_file import read_json
+from clips.read.kinetics import NUM_FRAMES, NUM_JOINTS, read_kinetics
 from clips.streams import Clip
 from command_line import Parser, exit_code
 from data_gen.prepare import ROOT, add_preparation_flags, prepare

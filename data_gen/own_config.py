@@ -54,7 +54,7 @@ def training_yaml(data: OwnData, network: str, name: str) -> str:
     channels, joints, bodies = data.shape
     place = ["trim: {inside: true}  # of the frames in which nobody is there"]
     if data.dims == 3:
-        place.append(f"center: {{joint: {data.center}}}  # becomes the origin, in the first frame")
+        place.append(f"center: {{joint: {data.center}}}  # becomes the origin, where it is seen first")
     elif not data.in_units:
         place.append(
             "pre_normalize_2d: {mode: auto, least: 0}  # the stretch that a clip's joints cover becomes -1 to 1"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from errors import InputError, in_a_line
+from clips.read.json_file import read_json
+from errors import InputError
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,17 @@ def read_result(path: Path) -> Result:
     Raises:
         InputError: it cannot be read, or a figure is missing or is none.
     """
-    content = read_json(path)
+    content = read_object(path)
     return Result(_figure(content, "last", path), _figure(content, "best_on_test_part", path))
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        InputError: not JSON, or not an object.
+        InputError: no such file, not JSON, or not an object.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
-        raise InputError(f"{path}: not readable as JSON: {in_a_line(error)}") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: wanted a JSON object, got {type(content).__name__}")
     return content

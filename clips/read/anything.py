@@ -10,7 +10,8 @@ from clips.bodies import plain_clip, pyskl_actors, sgn_actors, sgn_clip
 from clips.normalize import prenormalize, strongest_bodies
 from clips.poses import Wanted, clip_of
 from clips.read.aist import finite_frames, read_keypoints3d, read_smpl_poses
-from clips.read.kinetics import read_json, read_kinetics
+from clips.read.json_file import read_json
+from clips.read.kinetics import read_kinetics
 from clips.read.ntu import Recording, read_ntu
 from clips.read.pickles import read_pickle
 from clips.read.poses import read_poses

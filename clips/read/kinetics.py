@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clips.labels import class_number
+from clips.read.json_file import read_json
 from clips.streams import Clip
 from errors import InputError
 
@@ -68,17 +67,3 @@ def _fill(people: NDArray[np.float64], frame: Any, where: str) -> None:
         if not (np.isfinite(pose).all() and np.isfinite(score).all()):
             raise InputError(f"{where}: a coordinate or score is not finite")
         people[:, index, :, body] = pose[0::2], pose[1::2], score
-
-
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        InputError: no such file, or not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable as JSON: {error}") from error

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clips.poses import Poses
-from clips.read.kinetics import read_json
+from clips.read.json_file import read_json
 from clips.read.pose_rows import from_grid, from_people, numbers, split_score
 from errors import InputError, in_a_line
 

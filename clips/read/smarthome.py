@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clips.read.kinetics import read_json
+from clips.read.json_file import read_json
 from errors import InputError
 
 People = NDArray[np.float64]  # (T, M, V=13, 2 or 3), zero where a frame has fewer people

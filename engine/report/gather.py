@@ -11,7 +11,7 @@ from typing import Any
 
 from clips.streams import stream_of_file
 from engine.config import Config, make_config
-from engine.results import read_json
+from engine.results import read_object
 from engine.scoring.scores import find_scores
 from engine.yaml_files import read_yaml
 from errors import InputError
@@ -152,7 +152,7 @@ def _run_of(weights: Path | None) -> Iterable[Path]:
 
 
 def _json_at(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
+    return read_object(path) if path.is_file() else {}
 
 
 def _named(found: Sequence[WorkFolder]) -> list[WorkFolder]:
